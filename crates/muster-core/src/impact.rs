@@ -1,0 +1,112 @@
+//! What a membership means: the policies of the groups that gain members.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::name::GroupName;
+use crate::plan::{Change, Plan};
+use crate::roster::Roster;
+
+/// What joining a group brings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Impact {
+    /// The group.
+    pub group: GroupName,
+    /// How many users join it.
+    pub joiners: usize,
+    /// Its policies; `None` where they could not be read.
+    pub policies: Option<Vec<PolicyImpact>>,
+}
+
+/// What one policy of a group does to those who join.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PolicyImpact {
+    /// The policy's name.
+    pub name: String,
+    /// Whether it denies anything.
+    pub denies: Denies,
+}
+
+/// Whether a policy denies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Denies {
+    /// It only allows.
+    Nothing,
+    /// It denies under a condition.
+    UnderACondition,
+    /// It denies always.
+    Always,
+    /// Its text was not read, or is not a policy.
+    Unknown,
+}
+
+/// Returns whether a policy's JSON text denies anything.
+///
+/// Source: IAM User Guide, "IAM JSON policy elements: Effect" and "Statement" (one object or a list).
+pub fn denies(document: &str) -> Denies {
+    let Ok(policy) = serde_json::from_str::<serde_json::Value>(document) else { return Denies::Unknown };
+    let statements = match policy.get("Statement") {
+        Some(serde_json::Value::Array(list)) => list.as_slice(),
+        Some(one @ serde_json::Value::Object(_)) => std::slice::from_ref(one),
+        _ => return Denies::Unknown,
+    };
+    let mut found = Denies::Nothing;
+    for statement in statements {
+        if statement.get("Effect").and_then(|effect| effect.as_str()) == Some("Deny") {
+            let condition = statement.get("Condition").and_then(|condition| condition.as_object());
+            if condition.is_none_or(serde_json::Map::is_empty) {
+                return Denies::Always;
+            }
+            found = Denies::UnderACondition;
+        }
+    }
+    found
+}
+
+/// Returns what the plan's new memberships bring, for each group that gains members, ordered by name.
+pub fn impacts(plan: &Plan, roster: &Roster) -> Vec<Impact> {
+    let mut joiners: BTreeMap<&GroupName, usize> = BTreeMap::new();
+    for change in plan.users.iter().flat_map(|user| &user.changes) {
+        if let Change::Add(group) = change {
+            *joiners.entry(group).or_default() += 1;
+        }
+    }
+    let impact = |(name, joiners): (&GroupName, usize)| {
+        let created = plan.groups.iter().any(|(group, _)| group == name);
+        let policies = if created { Some(Vec::new()) } else { policies_of(name, roster) };
+        Impact { group: name.clone(), joiners, policies }
+    };
+    joiners.into_iter().map(impact).collect()
+}
+
+fn policies_of(group: &GroupName, roster: &Roster) -> Option<Vec<PolicyImpact>> {
+    let policies = roster.group(group)?.policies.as_ref()?;
+    let attached = policies.attached.iter().map(|arn| match roster.policy(arn) {
+        Some(policy) => PolicyImpact { name: policy.name.clone(), denies: denies(&policy.document) },
+        None => {
+            let name = arn.rsplit('/').next().unwrap_or(arn).to_owned();
+            PolicyImpact { name, denies: Denies::Unknown }
+        }
+    });
+    let inline = policies.inline.iter();
+    let inline = inline.map(|p| PolicyImpact { name: p.name.clone(), denies: denies(&p.document) });
+    Some(attached.chain(inline).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denying_statement_is_found_whatever_its_shape() {
+        assert_eq!(denies(r#"{"Statement":{"Effect":"Allow","Action":"*"}}"#), Denies::Nothing);
+        assert_eq!(denies(r#"{"Statement":[{"Effect":"Allow"},{"Effect":"Deny"}]}"#), Denies::Always);
+        let conditional = r#"{"Statement":[{"Effect":"Deny","Condition":{"Bool":{"aws:x":"false"}}}]}"#;
+        assert_eq!(denies(conditional), Denies::UnderACondition);
+        assert_eq!(denies(r#"{"Statement":[{"Effect":"Deny","Condition":{}}]}"#), Denies::Always);
+        assert_eq!(denies("no policy"), Denies::Unknown);
+        assert_eq!(denies("{}"), Denies::Unknown);
+    }
+}

@@ -1,0 +1,16 @@
+//! The decisions of muster: who belongs in which group, and what has to change for that.
+//!
+//! Everything here is plain functions over plain values: no network, no clock, no file system. Data flows one
+//! way: [`config`] (a [`taxonomy`]) and [`roster`] → [`assess`] → [`plan`] → [`impact`].
+
+pub mod assess;
+pub mod config;
+pub mod decisions;
+pub mod impact;
+pub mod lint;
+pub mod name;
+pub mod pattern;
+pub mod permissions;
+pub mod plan;
+pub mod roster;
+pub mod taxonomy;
