@@ -1,0 +1,342 @@
+//! An IAM account in memory: operations in, answers out. No network, no clock of its own.
+
+mod account_wide;
+mod error;
+mod groups;
+mod page;
+mod params;
+mod policies;
+mod reply;
+mod state;
+mod users;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use error::IamError;
+pub use page::PageShape;
+pub use params::Params;
+pub use reply::{Field, Reply};
+pub use state::{AccessKey, Edit, Group, InlinePolicy, ManagedPolicy, Quotas, State, Tag, User, key};
+
+use page::Page;
+
+/// Milliseconds since 1970.
+pub type Millis = i64;
+
+/// Which service an operation belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// Identity and Access Management.
+    Iam,
+    /// Security Token Service.
+    Sts,
+}
+
+/// Who calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// The account's administrator.
+    Administrator,
+    /// A user, by key.
+    User(state::Key),
+}
+
+/// A request, decoded.
+#[derive(Debug)]
+pub struct Call<'c> {
+    /// The operation.
+    pub action: &'c str,
+    /// `Version` as sent.
+    pub version: &'c str,
+    /// Its parameters.
+    pub params: &'c Params,
+    /// Who calls.
+    pub caller: Caller,
+    /// When.
+    pub now: Millis,
+}
+
+/// Facts about an account that no operation here changes.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Identity {
+    /// Twelve digits.
+    pub account: String,
+    /// `aws`, `aws-cn`, `aws-us-gov`.
+    pub partition: String,
+    /// What new ids are drawn from.
+    pub seed: u64,
+    /// How many ids were drawn.
+    pub drawn: u64,
+}
+
+/// An account: its state now, and the older state that reads still see.
+#[derive(Debug)]
+pub struct Account {
+    /// Who it is.
+    pub identity: Identity,
+    /// What IAM allows.
+    pub quotas: Quotas,
+    /// How full pages are.
+    pub pages: PageShape,
+    /// How long a write stays invisible to reads, in milliseconds.
+    pub delay_ms: Millis,
+    current: State,
+    visible: State,
+    pending: VecDeque<(Millis, Edit)>,
+    changed: bool,
+}
+
+/// Names of all operations that are implemented, with their service.
+pub const OPERATIONS: &[(&str, Service)] = &[
+    ("AddUserToGroup", Service::Iam),
+    ("AttachGroupPolicy", Service::Iam),
+    ("AttachUserPolicy", Service::Iam),
+    ("CreateAccessKey", Service::Iam),
+    ("CreateAccountAlias", Service::Iam),
+    ("CreateGroup", Service::Iam),
+    ("CreatePolicy", Service::Iam),
+    ("CreateUser", Service::Iam),
+    ("DeleteAccessKey", Service::Iam),
+    ("DeleteGroup", Service::Iam),
+    ("DeleteGroupPolicy", Service::Iam),
+    ("DeleteUser", Service::Iam),
+    ("DetachGroupPolicy", Service::Iam),
+    ("GetAccountAuthorizationDetails", Service::Iam),
+    ("GetAccountSummary", Service::Iam),
+    ("GetGroup", Service::Iam),
+    ("GetGroupPolicy", Service::Iam),
+    ("GetUser", Service::Iam),
+    ("ListAccessKeys", Service::Iam),
+    ("ListAccountAliases", Service::Iam),
+    ("ListAttachedGroupPolicies", Service::Iam),
+    ("ListGroupPolicies", Service::Iam),
+    ("ListGroups", Service::Iam),
+    ("ListGroupsForUser", Service::Iam),
+    ("ListUserTags", Service::Iam),
+    ("ListUsers", Service::Iam),
+    ("PutGroupPolicy", Service::Iam),
+    ("PutUserPolicy", Service::Iam),
+    ("RemoveUserFromGroup", Service::Iam),
+    ("TagUser", Service::Iam),
+    ("UntagUser", Service::Iam),
+    ("GetCallerIdentity", Service::Sts),
+];
+
+impl Account {
+    /// Takes an account over as it is.
+    pub fn new(identity: Identity, quotas: Quotas, state: State) -> Self {
+        Self {
+            identity,
+            quotas,
+            pages: PageShape::Full,
+            delay_ms: 0,
+            visible: state.clone(),
+            current: state,
+            pending: VecDeque::new(),
+            changed: false,
+        }
+    }
+
+    /// Returns the state with all writes in it, whatever reads see.
+    pub fn state(&self) -> &State {
+        &self.current
+    }
+
+    /// Returns whether anything was written since the last time this was asked.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Returns the user that an access key belongs to.
+    pub fn owner_of_key(&self, access_key_id: &str) -> Caller {
+        let mut users = self.current.users.iter();
+        let owner = users.find(|(_, user)| user.access_keys.iter().any(|key| key.id == access_key_id));
+        owner.map_or(Caller::Administrator, |(key, _)| Caller::User(key.clone()))
+    }
+
+    /// Returns the ARN of a caller.
+    pub fn arn_of(&self, caller: &Caller) -> String {
+        match caller {
+            Caller::Administrator => self.arn("root"),
+            Caller::User(key) => {
+                let user = self.current.users.get(key);
+                user.map_or_else(|| self.arn(&format!("user/{key}")), |user| self.user_arn(user))
+            }
+        }
+    }
+
+    /// Carries one operation out.
+    ///
+    /// # Errors
+    ///
+    /// With the error that IAM would answer; nothing has changed then.
+    pub fn call(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
+        while self.pending.front().is_some_and(|(at, _)| *at <= call.now) {
+            if let Some((_, edit)) = self.pending.pop_front() {
+                self.visible.apply(&edit);
+            }
+        }
+        match call.action {
+            "AddUserToGroup" => self.add_user_to_group(call),
+            "AttachGroupPolicy" => self.attach_group_policy(call),
+            "AttachUserPolicy" => self.attach_user_policy(call),
+            "CreateAccessKey" => self.create_access_key(call),
+            "CreateAccountAlias" => self.create_account_alias(call),
+            "CreateGroup" => self.create_group(call),
+            "CreatePolicy" => self.create_policy(call),
+            "CreateUser" => self.create_user(call),
+            "DeleteAccessKey" => self.delete_access_key(call),
+            "DeleteGroup" => self.delete_group(call),
+            "DeleteGroupPolicy" => self.delete_group_policy(call),
+            "DeleteUser" => self.delete_user(call),
+            "DetachGroupPolicy" => self.detach_group_policy(call),
+            "GetAccountAuthorizationDetails" => self.get_account_authorization_details(call),
+            "GetAccountSummary" => Ok(self.get_account_summary()),
+            "GetGroup" => self.get_group(call),
+            "GetGroupPolicy" => self.get_group_policy(call),
+            "GetUser" => self.get_user(call),
+            "ListAccessKeys" => self.list_access_keys(call),
+            "ListAccountAliases" => self.list_account_aliases(call),
+            "ListAttachedGroupPolicies" => self.list_attached_group_policies(call),
+            "ListGroupPolicies" => self.list_group_policies(call),
+            "ListGroups" => self.list_groups(call),
+            "ListGroupsForUser" => self.list_groups_for_user(call),
+            "ListUserTags" => self.list_user_tags(call),
+            "ListUsers" => self.list_users(call),
+            "PutGroupPolicy" => self.put_group_policy(call),
+            "PutUserPolicy" => self.put_user_policy(call),
+            "RemoveUserFromGroup" => self.remove_user_from_group(call),
+            "TagUser" => self.tag_user(call),
+            "UntagUser" => self.untag_user(call),
+            "GetCallerIdentity" => Ok(self.get_caller_identity(call)),
+            action => Err(IamError::unknown_action(action, call.version)),
+        }
+    }
+
+    fn write(&mut self, now: Millis, edit: Edit) {
+        self.changed = true;
+        self.current.apply(&edit);
+        if self.delay_ms == 0 && self.pending.is_empty() {
+            self.visible.apply(&edit);
+        } else {
+            self.pending.push_back((now + self.delay_ms, edit));
+        }
+    }
+
+    fn write_user(&mut self, now: Millis, user: User) {
+        self.write(now, Edit::User(key(&user.name), Some(Arc::new(user))));
+    }
+
+    fn write_group(&mut self, now: Millis, group: Group) {
+        self.write(now, Edit::Group(key(&group.name), Some(Arc::new(group))));
+    }
+
+    /// Returns a user that a write is about: it must exist, and be visible already.
+    fn user_to_write(&self, name: &str) -> Result<User, IamError> {
+        let user = self.current.users.get(&key(name)).filter(|_| self.visible.users.contains_key(&key(name)));
+        user.map(|user| User::clone(user)).ok_or_else(|| IamError::no_such("user", name))
+    }
+
+    /// Returns a group that a write is about: it must exist, and be visible already.
+    fn group_to_write(&self, name: &str) -> Result<Group, IamError> {
+        let group =
+            self.current.groups.get(&key(name)).filter(|_| self.visible.groups.contains_key(&key(name)));
+        group.map(|group| Group::clone(group)).ok_or_else(|| IamError::no_such("group", name))
+    }
+
+    /// Returns a user as reads see it.
+    fn user_to_read(&self, name: &str) -> Result<&User, IamError> {
+        let user = self.visible.users.get(&key(name));
+        user.map(AsRef::as_ref).ok_or_else(|| IamError::no_such("user", name))
+    }
+
+    /// Returns a group as reads see it.
+    fn group_to_read(&self, name: &str) -> Result<&Group, IamError> {
+        let group = self.visible.groups.get(&key(name));
+        group.map(AsRef::as_ref).ok_or_else(|| IamError::no_such("group", name))
+    }
+
+    /// Returns the user that a call means: the one it names, else the caller.
+    fn user_meant<'c>(call: &'c Call<'_>) -> Result<&'c str, IamError> {
+        if let Some(name) = call.params.text("UserName", params::name_128)? {
+            return Ok(name);
+        }
+        match &call.caller {
+            Caller::User(key) => Ok(key),
+            Caller::Administrator => {
+                Err(IamError::validation("Must specify userName when calling with non-User credentials"))
+            }
+        }
+    }
+
+    fn page(&self, call: &Call<'_>, filter: &str) -> Result<Page, IamError> {
+        Page::new(call.params, format!("{} {filter}", call.action), self.pages)
+    }
+
+    fn arn(&self, rest: &str) -> String {
+        format!("arn:{}:iam::{}:{rest}", self.identity.partition, self.identity.account)
+    }
+
+    fn user_arn(&self, user: &User) -> String {
+        self.arn(&format!("user{}{}", user.path, user.name))
+    }
+
+    fn group_arn(&self, group: &Group) -> String {
+        self.arn(&format!("group{}{}", group.path, group.name))
+    }
+
+    /// Draws a new id, in the alphabet that AWS uses after the prefix.
+    fn new_id(&mut self, prefix: &str) -> String {
+        const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+        self.identity.drawn += 1;
+        let mut draw =
+            Draw::new(self.identity.seed ^ self.identity.drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let rest: String = (0..21 - prefix.len()).map(|_| char::from(ALPHABET[draw.below(32)])).collect();
+        format!("{prefix}{rest}")
+    }
+}
+
+/// A small generator of numbers that are spread well and can be had again from their seed (SplitMix64).
+/// It decides about ids and faults, never about anything secret outside an embedded account.
+#[derive(Debug, Clone)]
+pub struct Draw(u64);
+
+impl Draw {
+    /// Starts from a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// Returns the next number.
+    pub fn number(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Returns a number below `bound`, which must not be 0.
+    pub fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.number() % bound as u64).unwrap_or_default()
+    }
+
+    /// Returns a number from 0 to below 1.
+    pub fn unit(&mut self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "53 bits are what a double holds")]
+        let numerator = (self.number() >> 11) as f64;
+        numerator / 9_007_199_254_740_992.0
+    }
+}
+
+/// Returns a time as AWS writes it: whole seconds with a `Z`.
+fn timestamp(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).map(|t| t.to_string()).unwrap_or_default()
+}
+
+fn seconds(now: Millis) -> i64 {
+    now.div_euclid(1000)
+}

@@ -1,0 +1,216 @@
+//! Policies, as far as reading them needs: managed ones, and inline ones of groups and users.
+
+use std::sync::Arc;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::params::{arn, name_128, new_user_name, path_prefix, policy_document, policy_path};
+use super::state::{Edit, InlinePolicy, ManagedPolicy, key};
+use super::{Account, Call, IamError, Reply, seconds, timestamp};
+
+/// RFC 3986: everything but the unreserved characters is encoded.
+const DOCUMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Returns a policy's text as IAM answers it.
+pub(super) fn encoded(document: &str) -> String {
+    utf8_percent_encode(document, DOCUMENT).to_string()
+}
+
+/// Counts characters as IAM's quotas do.
+fn chars_without_space(document: &str) -> usize {
+    document.chars().filter(|c| !c.is_whitespace()).count()
+}
+
+impl Account {
+    pub(super) fn create_policy(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
+        let name = call.params.required("PolicyName", name_128)?;
+        let path = call.params.text("Path", policy_path)?.unwrap_or("/");
+        let document = call.params.required("PolicyDocument", policy_document)?;
+        let arn = self.arn(&format!("policy{path}{name}"));
+        let taken = self.current.policies.values().any(|policy| {
+            policy.arn.contains(&format!("::{}:", self.identity.account))
+                && policy.name.eq_ignore_ascii_case(name)
+        });
+        if taken {
+            return Err(IamError::already_exists("A policy called", name));
+        }
+        if chars_without_space(document) > self.quotas.policy_chars {
+            return Err(IamError::limit("PolicySize", self.quotas.policy_chars));
+        }
+        if self.current.policies.len() >= self.quotas.policies {
+            return Err(IamError::limit("PoliciesPerAccount", self.quotas.policies));
+        }
+        let policy = ManagedPolicy {
+            arn: arn.clone(),
+            name: name.to_owned(),
+            path: path.to_owned(),
+            id: self.new_id("ANPA"),
+            created: seconds(call.now),
+            description: call.params.get("Description").unwrap_or_default().to_owned(),
+            document: document.to_owned(),
+        };
+        let reply = self.policy_reply(&policy).text("IsAttachable", true);
+        self.write(call.now, Edit::Policy(arn, Some(Arc::new(policy))));
+        Ok(Reply::new().nested("Policy", reply))
+    }
+
+    pub(super) fn attach_group_policy(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
+        let name = call.params.required("GroupName", name_128)?;
+        let arn = call.params.required("PolicyArn", arn)?.to_owned();
+        let mut group = self.group_to_write(name)?;
+        self.attachable(&arn, &group.attached)?;
+        if !group.attached.contains(&arn) {
+            group.attached.push(arn);
+            group.attached.sort();
+            self.write_group(call.now, group);
+        }
+        Ok(Reply::new())
+    }
+
+    pub(super) fn attach_user_policy(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
+        let name = call.params.required("UserName", new_user_name)?;
+        let arn = call.params.required("PolicyArn", arn)?.to_owned();
+        let mut user = self.user_to_write(name)?;
+        self.attachable(&arn, &user.attached)?;
+        if !user.attached.contains(&arn) {
+            user.attached.push(arn);
+            user.attached.sort();
+            self.write_user(call.now, user);
+        }
+        Ok(Reply::new())
+    }
+
+    fn attachable(&self, arn: &str, attached: &[String]) -> Result<(), IamError> {
+        if !self.current.policies.contains_key(arn) || !self.visible.policies.contains_key(arn) {
+            return Err(IamError::not_found(format!("Policy {arn} does not exist or is not attachable.")));
+        }
+        if attached.len() >= self.quotas.attached_policies && !attached.iter().any(|a| a == arn) {
+            return Err(IamError::limit("PoliciesPerGroup", self.quotas.attached_policies));
+        }
+        Ok(())
+    }
+
+    pub(super) fn detach_group_policy(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
+        let name = call.params.required("GroupName", name_128)?;
+        let arn = call.params.required("PolicyArn", arn)?;
+        let mut group = self.group_to_write(name)?;
+        let before = group.attached.len();
+        group.attached.retain(|attached| attached != arn);
+        if group.attached.len() == before {
+            return Err(IamError::not_found(format!("Policy {arn} was not found.")));
+        }
+        self.write_group(call.now, group);
+        Ok(Reply::new())
+    }
+
+    pub(super) fn list_attached_group_policies(&self, call: &Call<'_>) -> Result<Reply, IamError> {
+        let name = call.params.required("GroupName", name_128)?;
+        let prefix = call.params.text("PathPrefix", path_prefix)?.unwrap_or("/");
+        let page = self.page(call, &format!("{} {prefix}", key(name)))?;
+        let group = self.group_to_read(name)?;
+        let policies = group.attached.iter().filter_map(|arn| self.visible.policies.get(arn));
+        let policies = policies.filter(|policy| policy.path.starts_with(prefix));
+        let (policies, tail) = page.cut(policies.map(|policy| (policy.arn.clone(), policy)));
+        let policies =
+            policies.iter().map(|p| Reply::new().text("PolicyName", &p.name).text("PolicyArn", &p.arn));
+        Ok(tail.add_to(Reply::new().structs("AttachedPolicies", policies)))
+    }
+
+    pub(super) fn put_group_policy(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
+        let name = call.params.required("GroupName", name_128)?;
+        let policy = inline(call)?;
+        let mut group = self.group_to_write(name)?;
+        put(&mut group.inline, policy);
+        check_size(&group.inline, "group", &group.name, self.quotas.group_policy_chars)?;
+        self.write_group(call.now, group);
+        Ok(Reply::new())
+    }
+
+    pub(super) fn put_user_policy(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
+        let name = call.params.required("UserName", name_128)?;
+        let policy = inline(call)?;
+        let mut user = self.user_to_write(name)?;
+        put(&mut user.inline, policy);
+        check_size(&user.inline, "user", &user.name, self.quotas.user_policy_chars)?;
+        self.write_user(call.now, user);
+        Ok(Reply::new())
+    }
+
+    pub(super) fn get_group_policy(&self, call: &Call<'_>) -> Result<Reply, IamError> {
+        let name = call.params.required("GroupName", name_128)?;
+        let policy_name = call.params.required("PolicyName", name_128)?;
+        let group = self.group_to_read(name)?;
+        let policy = find(&group.inline, policy_name)?;
+        Ok(Reply::new()
+            .text("GroupName", &group.name)
+            .text("PolicyName", &policy.name)
+            .text("PolicyDocument", encoded(&policy.document)))
+    }
+
+    pub(super) fn list_group_policies(&self, call: &Call<'_>) -> Result<Reply, IamError> {
+        let name = call.params.required("GroupName", name_128)?;
+        let page = self.page(call, &key(name))?;
+        let group = self.group_to_read(name)?;
+        let mut names: Vec<&String> = group.inline.iter().map(|policy| &policy.name).collect();
+        names.sort();
+        let (names, tail) = page.cut(names.into_iter().map(|name| (name.clone(), name.clone())));
+        Ok(tail.add_to(Reply::new().texts("PolicyNames", names)))
+    }
+
+    pub(super) fn delete_group_policy(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
+        let name = call.params.required("GroupName", name_128)?;
+        let policy_name = call.params.required("PolicyName", name_128)?;
+        let mut group = self.group_to_write(name)?;
+        find(&group.inline, policy_name)?;
+        group.inline.retain(|policy| !policy.name.eq_ignore_ascii_case(policy_name));
+        self.write_group(call.now, group);
+        Ok(Reply::new())
+    }
+
+    /// The members that a policy has in `CreatePolicy` and in the authorization details alike.
+    pub(super) fn policy_reply(&self, policy: &ManagedPolicy) -> Reply {
+        let users = self.visible.users.values().filter(|user| user.attached.contains(&policy.arn)).count();
+        let groups =
+            self.visible.groups.values().filter(|group| group.attached.contains(&policy.arn)).count();
+        let boundaries =
+            self.visible.users.values().filter(|user| user.boundary.as_ref() == Some(&policy.arn));
+        Reply::new()
+            .text("PolicyName", &policy.name)
+            .text("PolicyId", &policy.id)
+            .text("Arn", &policy.arn)
+            .text("Path", &policy.path)
+            .text("DefaultVersionId", "v1")
+            .text("AttachmentCount", users + groups)
+            .text("PermissionsBoundaryUsageCount", boundaries.count())
+            .text("CreateDate", timestamp(policy.created))
+            .text("UpdateDate", timestamp(policy.created))
+    }
+}
+
+fn inline(call: &Call<'_>) -> Result<InlinePolicy, IamError> {
+    let name = call.params.required("PolicyName", name_128)?.to_owned();
+    let document = call.params.required("PolicyDocument", policy_document)?.to_owned();
+    Ok(InlinePolicy { name, document })
+}
+
+/// Another spelling of the name replaces the text and keeps the first spelling.
+fn put(policies: &mut Vec<InlinePolicy>, policy: InlinePolicy) {
+    match policies.iter_mut().find(|old| old.name.eq_ignore_ascii_case(&policy.name)) {
+        Some(old) => old.document = policy.document,
+        None => policies.push(policy),
+    }
+}
+
+fn find<'p>(policies: &'p [InlinePolicy], name: &str) -> Result<&'p InlinePolicy, IamError> {
+    let found = policies.iter().find(|policy| policy.name.eq_ignore_ascii_case(name));
+    found.ok_or_else(|| IamError::no_such("group policy", name))
+}
+
+fn check_size(policies: &[InlinePolicy], kind: &str, name: &str, chars_max: usize) -> Result<(), IamError> {
+    let chars: usize = policies.iter().map(|policy| chars_without_space(&policy.document)).sum();
+    if chars > chars_max {
+        let message = format!("Maximum policy size of {chars_max} bytes exceeded for {kind} {name}");
+        return Err(IamError { message, ..IamError::limit("PolicySize", chars_max) });
+    }
+    Ok(())
+}
