@@ -1,0 +1,386 @@
+//! Carries out a plan: groups first, then memberships, many users at once and each user in order.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use muster_core::name::{GroupName, UserName};
+use muster_core::plan::{Change, Plan};
+use muster_core::roster::{ReadBy, Roster};
+use muster_core::taxonomy::GroupRole;
+use tokio::time::Instant;
+
+use crate::error::{CallError, Effect, Kind};
+use crate::gateway::{Gateway, Repeat};
+use crate::read::groups_of;
+use crate::record::{Ended, Line, Mutation, Record, RecordError};
+
+/// Users worked on at once. With 50 ms a call this is over a thousand calls a second, far above what IAM allows.
+const WORKERS: usize = 64;
+
+/// How long something that this run made may be "not found" before that is believed.
+///
+/// IAM promises no bound; two minutes is what Terraform's AWS provider waits.
+const PROPAGATION: Duration = Duration::from_mins(2);
+
+/// How long to wait between two looks.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What became of one change.
+#[derive(Debug, Clone)]
+pub enum Applied {
+    /// It was carried out.
+    Done,
+    /// It was not, or nobody knows; the error says which.
+    Failed(CallError),
+    /// It was left out because of what happened to another change of the same user.
+    LeftOut(String),
+    /// The account is not as it was when the plan was made.
+    Moved(String),
+    /// Ctrl-C came first.
+    Interrupted,
+}
+
+impl Applied {
+    /// Returns whether it was carried out.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Done)
+    }
+}
+
+/// What became of a plan.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Each group to create.
+    pub groups: Vec<(GroupName, GroupRole, Applied)>,
+    /// Each user with changes, in the plan's order, and each of its changes.
+    pub users: Vec<(UserName, Vec<(Change, Applied)>)>,
+    /// Why the record could not be kept, which ends a run.
+    pub record_error: Option<RecordError>,
+}
+
+/// What an apply needs besides the plan.
+pub struct ApplyContext<'a> {
+    /// The way to the account.
+    pub gateway: &'a Gateway,
+    /// The account as the plan saw it.
+    pub roster: &'a Roster,
+    /// The user that calls, whose own memberships change last.
+    pub caller: Option<&'a UserName>,
+    /// Where each change is written down.
+    pub record: &'a Record,
+    /// Is told how many changes are done.
+    pub progress: &'a (dyn Fn(usize) + Send + Sync),
+}
+
+/// Carries out a plan as far as it can; what could not be done is in the outcome.
+pub async fn apply(context: &ApplyContext<'_>, plan: &Plan) -> Outcome {
+    Run::new(context).plan(plan).await
+}
+
+/// Deletes groups, one after the other; IAM refuses those that hold anything.
+pub async fn delete_groups(context: &ApplyContext<'_>, groups: &[GroupName]) -> Vec<(GroupName, Applied)> {
+    let run = Run::new(context);
+    let mut results = Vec::new();
+    for group in groups {
+        let gateway = context.gateway;
+        let mutation = Mutation::DeleteGroup { group: group.clone() };
+        let applied = run.recorded(mutation, serde_json::json!({ "exists": true }), async || {
+            let deleted = gateway
+                .call("iam", "DeleteGroup", Repeat::Safe, || {
+                    gateway.iam.delete_group().group_name(group.as_str()).send()
+                })
+                .await;
+            match deleted {
+                // Also the second try after a lost answer to the first.
+                Err(error) if error.kind == Kind::NotFound => Ok(error.request_id),
+                other => other.map(|output| request_id(&output)),
+            }
+        });
+        results.push((group.clone(), applied.await));
+    }
+    results
+}
+
+struct Run<'a> {
+    context: &'a ApplyContext<'a>,
+    /// Groups made by this run, which reads and writes may not see yet.
+    created: HashSet<GroupName>,
+    done: AtomicU64,
+    failed: AtomicU64,
+    number: AtomicU64,
+    record_error: Mutex<Option<RecordError>>,
+}
+
+type Work<'p> = (usize, &'p UserName, &'p [Change]);
+
+impl<'a> Run<'a> {
+    fn new(context: &'a ApplyContext<'a>) -> Self {
+        Self {
+            context,
+            created: HashSet::new(),
+            done: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            number: AtomicU64::new(0),
+            record_error: Mutex::new(None),
+        }
+    }
+
+    async fn plan(mut self, plan: &Plan) -> Outcome {
+        let mut outcome = Outcome::default();
+        for (group, role) in &plan.groups {
+            let applied = self.create_group(group).await;
+            if applied.is_done() {
+                self.created.insert(group.clone());
+            }
+            outcome.groups.push((group.clone(), *role, applied));
+        }
+        let lost: HashSet<&GroupName> = outcome
+            .groups
+            .iter()
+            .filter(|(.., applied)| !applied.is_done())
+            .map(|(group, ..)| group)
+            .collect();
+
+        let changing = plan.users.iter().filter(|user| !user.changes.is_empty());
+        let work = changing.enumerate().map(|(i, user)| (i, &user.user, user.changes.as_slice()));
+        let (own, others): (VecDeque<Work<'_>>, VecDeque<Work<'_>>) =
+            work.partition(|(_, user, _)| Some(*user) == self.context.caller);
+        let mut results = self.in_parallel(others, &lost).await;
+        results.extend(self.in_parallel(own, &lost).await);
+        results.sort_by_key(|(i, ..)| *i);
+        outcome.users = results.into_iter().map(|(_, user, changes)| (user, changes)).collect();
+
+        let end = Line::End { done: self.done.into_inner(), failed: self.failed.into_inner() };
+        let record_error = self.record_error.into_inner().unwrap_or_else(PoisonError::into_inner);
+        outcome.record_error = record_error.or_else(|| self.context.record.line(&end).err());
+        outcome
+    }
+
+    async fn in_parallel(
+        &self,
+        work: VecDeque<Work<'_>>,
+        lost: &HashSet<&GroupName>,
+    ) -> Vec<(usize, UserName, Vec<(Change, Applied)>)> {
+        let workers = work.len().min(WORKERS);
+        let queue = Mutex::new(work);
+        let results = Mutex::new(Vec::new());
+        let worker = async || {
+            loop {
+                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                let Some((i, user, changes)) = next else { return };
+                let applied = self.user(user, changes, lost).await;
+                results.lock().unwrap_or_else(PoisonError::into_inner).push((i, user.clone(), applied));
+            }
+        };
+        let mut running: Vec<_> = (0..workers).map(|_| Box::pin(worker())).collect();
+        // All workers run on this task: they wait for the network, they do not compute.
+        std::future::poll_fn(|cx| {
+            running.retain_mut(|worker| worker.as_mut().poll(cx).is_pending());
+            if running.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
+        drop(running);
+        results.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes one user's changes in order. A removal relies on the additions before it.
+    async fn user(
+        &self,
+        user: &UserName,
+        changes: &[Change],
+        lost: &HashSet<&GroupName>,
+    ) -> Vec<(Change, Applied)> {
+        let mut results: Vec<(Change, Applied)> = Vec::with_capacity(changes.len());
+        let mut checked = false;
+        for change in changes {
+            let applied = match change {
+                _ if self.must_stop() => Applied::Interrupted,
+                Change::Add(group) if lost.contains(group) => {
+                    Applied::LeftOut(format!("the group `{group}` could not be created"))
+                }
+                Change::Add(group) => self.add(user, group).await,
+                Change::Remove(_) if results.iter().any(|(_, applied)| !applied.is_done()) => {
+                    Applied::LeftOut("an earlier change of this user was not made".to_owned())
+                }
+                Change::Remove(group) => {
+                    let moved = if checked { None } else { self.moved(user, changes).await };
+                    checked = true;
+                    match moved {
+                        Some(applied) => applied,
+                        None => self.remove(user, group).await,
+                    }
+                }
+            };
+            if applied.is_done() {
+                let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+                (self.context.progress)(usize::try_from(done).unwrap_or(usize::MAX));
+            } else {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+            }
+            results.push((change.clone(), applied));
+        }
+        results
+    }
+
+    fn must_stop(&self) -> bool {
+        self.context.gateway.interrupt().is_set()
+            || self.record_error.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Looks at the user again before anything is taken from it: it must be in the group it is to keep, and in the
+    /// ones it is to leave. Says why not, if so.
+    async fn moved(&self, user: &UserName, changes: &[Change]) -> Option<Applied> {
+        let first = Instant::now();
+        let before = self.before(user);
+        let expected = |groups: &[GroupName]| {
+            changes.iter().all(|change| match change {
+                Change::Add(group) | Change::Remove(group) => groups.contains(group),
+            }) && before.iter().all(|group| groups.contains(group))
+        };
+        loop {
+            match groups_of(self.context.gateway, user).await {
+                Ok(groups) if expected(&groups) => return None,
+                // Reads lag behind writes, ours and other people's.
+                Ok(_) if first.elapsed() < PROPAGATION / 4 => self.context.gateway.wait(LOOK_AGAIN).await,
+                Ok(_) => {
+                    let why =
+                        "its groups are not what they were when the plan was made; run again to plan anew";
+                    return Some(Applied::Moved(why.to_owned()));
+                }
+                Err(error) if error.kind == Kind::Interrupted => return Some(Applied::Interrupted),
+                Err(error) => return Some(Applied::Failed(error)),
+            }
+        }
+    }
+
+    fn before(&self, user: &UserName) -> Vec<GroupName> {
+        let known = self.context.roster.read_by != ReadBy::GetGroup;
+        let user = self.context.roster.user(user).filter(|_| known);
+        user.map(|user| user.groups.clone()).unwrap_or_default()
+    }
+
+    async fn create_group(&self, group: &GroupName) -> Applied {
+        let mutation = Mutation::CreateGroup { group: group.clone() };
+        let gateway = self.context.gateway;
+        self.recorded(mutation, serde_json::json!({ "exists": false }), async || {
+            let first = Instant::now();
+            loop {
+                let created = gateway
+                    .call("iam", "CreateGroup", Repeat::LookFirst, || {
+                        gateway.iam.create_group().group_name(group.as_str()).send()
+                    })
+                    .await;
+                match created {
+                    Ok(output) => return Ok(request_id(&output)),
+                    // Somebody else was quicker: the group is there, which is what was wanted.
+                    Err(error) if error.kind == Kind::AlreadyExists => return Ok(error.request_id),
+                    // It left and no answer came. Creating it once more answers the question without harm:
+                    // either it is created, or it exists already.
+                    Err(error)
+                        if error.effect == Effect::Unknown
+                            && error.kind == Kind::Transient
+                            && first.elapsed() < PROPAGATION
+                            && !self.must_stop() =>
+                    {
+                        gateway.wait(LOOK_AGAIN).await;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        })
+        .await
+    }
+
+    async fn add(&self, user: &UserName, group: &GroupName) -> Applied {
+        let mutation = Mutation::AddUserToGroup { user: user.clone(), group: group.clone() };
+        let state = serde_json::json!({ "groups": self.before(user) });
+        let gateway = self.context.gateway;
+        self.recorded(mutation, state, async || {
+            let first = Instant::now();
+            loop {
+                let added = gateway
+                    .call("iam", "AddUserToGroup", Repeat::Safe, || {
+                        gateway
+                            .iam
+                            .add_user_to_group()
+                            .user_name(user.as_str())
+                            .group_name(group.as_str())
+                            .send()
+                    })
+                    .await;
+                match added {
+                    Err(error) if self.not_visible_yet(&error, group, first) => {
+                        gateway.wait(LOOK_AGAIN).await;
+                    }
+                    other => return other.map(|output| request_id(&output)),
+                }
+            }
+        })
+        .await
+    }
+
+    async fn remove(&self, user: &UserName, group: &GroupName) -> Applied {
+        let mutation = Mutation::RemoveUserFromGroup { user: user.clone(), group: group.clone() };
+        let state = serde_json::json!({ "groups": self.before(user) });
+        let gateway = self.context.gateway;
+        self.recorded(mutation, state, async || {
+            let removed = gateway.call("iam", "RemoveUserFromGroup", Repeat::Safe, || {
+                gateway
+                    .iam
+                    .remove_user_from_group()
+                    .user_name(user.as_str())
+                    .group_name(group.as_str())
+                    .send()
+            });
+            removed.await.map(|output| request_id(&output))
+        })
+        .await
+    }
+
+    /// Returns whether "not found" may be about a group that this run made a moment ago.
+    fn not_visible_yet(&self, error: &CallError, group: &GroupName, first: Instant) -> bool {
+        let ours = self.created.contains(group);
+        error.kind == Kind::NotFound && ours && first.elapsed() < PROPAGATION && !self.must_stop()
+    }
+
+    /// Writes down that a call is about to be made, makes it, and writes down how it ended.
+    async fn recorded(
+        &self,
+        mutation: Mutation,
+        state: serde_json::Value,
+        send: impl AsyncFnOnce() -> Result<Option<String>, CallError>,
+    ) -> Applied {
+        let change = self.number.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Err(error) = self.context.record.line(&Line::Before { change, mutation, state }) {
+            let why = format!("nothing is changed without a record: {error}");
+            *self.record_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            return Applied::LeftOut(why);
+        }
+        let result = send().await;
+        let line = match &result {
+            Ok(request_id) => {
+                Line::After { change, outcome: Ended::Done, request_id: request_id.clone(), error: None }
+            }
+            Err(error) => Line::After {
+                change,
+                outcome: if error.effect == Effect::Unknown { Ended::Unknown } else { Ended::Failed },
+                request_id: error.request_id.clone(),
+                error: Some(error.to_string()),
+            },
+        };
+        if let Err(error) = self.context.record.line(&line) {
+            *self.record_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        }
+        match result {
+            Ok(_) => Applied::Done,
+            Err(error) if error.kind == Kind::Interrupted => Applied::Interrupted,
+            Err(error) => Applied::Failed(error),
+        }
+    }
+}
+
+fn request_id(output: &impl aws_types::request_id::RequestId) -> Option<String> {
+    output.request_id().map(str::to_owned)
+}

@@ -1,0 +1,393 @@
+//! Reads a [`Roster`] in as few calls as the account's permissions allow.
+//!
+//! Every listing goes by `IsTruncated` alone: pages may be short or empty. A page that fails fails the reading;
+//! an error is never an empty list.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_iam::types::{EntityType, PolicyDetail};
+use muster_core::name::{GroupName, UserName};
+use muster_core::roster::{
+    Group, InlinePolicy, ManagedPolicy, Policies, ReadBy, Roster, SNAPSHOT_VERSION, Tag, User,
+};
+use muster_core::taxonomy::Taxonomy;
+use percent_encoding::percent_decode_str;
+
+use crate::connect::Account;
+use crate::error::{CallError, Effect, Kind};
+use crate::gateway::{Gateway, Repeat};
+
+/// Items of a page, the most that IAM gives. Source: IAM API Reference, `MaxItems`.
+const PAGE_ITEMS: i32 = 1000;
+
+/// Pages of one listing, the most that any account can have; a server that always says "more" ends here.
+const PAGES_MAX: u32 = 20_000;
+
+/// How much of an account to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Users, groups, memberships, and the policies of groups.
+    Memberships,
+    /// All of that, and the policies of users.
+    Everything,
+}
+
+/// Tells how far a reading has come.
+pub type OnProgress<'p> = &'p (dyn Fn(usize) + Send + Sync);
+
+/// Reads the account. `taxonomy` says which groups matter where not all can be read.
+pub async fn read_roster(
+    account: &Account,
+    taxonomy: &Taxonomy,
+    depth: Depth,
+    taken_at: String,
+    progress: OnProgress<'_>,
+) -> Result<Roster, CallError> {
+    let mut roster = Roster {
+        muster_snapshot: SNAPSHOT_VERSION,
+        account: account.id.clone(),
+        partition: account.partition.clone(),
+        taken_at,
+        read_by: ReadBy::AccountAuthorizationDetails,
+        users: Vec::new(),
+        groups: Vec::new(),
+        policies: Vec::new(),
+    };
+    let reader = Reader { gateway: &account.gateway, progress };
+    match reader.authorization_details(&mut roster, depth).await {
+        Err(error) if error.kind == Kind::Denied && depth == Depth::Memberships => {
+            reader.piecewise(&mut roster, taxonomy).await?;
+        }
+        other => other?,
+    }
+    roster.sort();
+    Ok(roster)
+}
+
+/// Reads which groups exist, and nothing else: one call, or one for each managed group where listing is denied.
+pub async fn read_groups(
+    account: &Account,
+    taxonomy: &Taxonomy,
+    taken_at: String,
+) -> Result<Roster, CallError> {
+    let reader = Reader { gateway: &account.gateway, progress: &|_| {} };
+    let mut roster = Roster {
+        muster_snapshot: SNAPSHOT_VERSION,
+        account: account.id.clone(),
+        partition: account.partition.clone(),
+        taken_at,
+        read_by: ReadBy::GetGroup,
+        users: Vec::new(),
+        groups: Vec::new(),
+        policies: Vec::new(),
+    };
+    roster.groups = match reader.groups().await {
+        Err(error) if error.kind == Kind::Denied => {
+            let managed: Vec<&GroupName> = taxonomy.groups().map(|(name, _)| name).collect();
+            reader.members_of(&managed).await?.into_iter().map(|(group, _)| group).collect()
+        }
+        other => other?,
+    };
+    roster.sort();
+    Ok(roster)
+}
+
+struct Reader<'r> {
+    gateway: &'r Gateway,
+    progress: OnProgress<'r>,
+}
+
+impl Reader<'_> {
+    async fn authorization_details(&self, roster: &mut Roster, depth: Depth) -> Result<(), CallError> {
+        let action = "GetAccountAuthorizationDetails";
+        let filter = [
+            EntityType::User,
+            EntityType::Group,
+            EntityType::LocalManagedPolicy,
+            EntityType::AwsManagedPolicy,
+        ];
+        let mut marker = None;
+        for _ in 0..PAGES_MAX {
+            let page = self
+                .gateway
+                .call("iam", action, Repeat::Safe, || {
+                    self.gateway
+                        .iam
+                        .get_account_authorization_details()
+                        .set_filter(Some(filter.to_vec()))
+                        .max_items(PAGE_ITEMS)
+                        .set_marker(marker.clone())
+                        .send()
+                })
+                .await?;
+            for user in page.user_detail_list() {
+                let attached = user.attached_managed_policies().iter().filter_map(|p| p.policy_arn());
+                let policies = match depth {
+                    Depth::Memberships => Policies::default(),
+                    Depth::Everything => Policies {
+                        attached: attached.map(str::to_owned).collect(),
+                        inline: inline(user.user_policy_list()),
+                    },
+                };
+                roster.users.push(User {
+                    name: UserName::new(required(user.user_name(), action)?),
+                    path: user.path().unwrap_or("/").to_owned(),
+                    id: user.user_id().unwrap_or_default().to_owned(),
+                    tags: Some(tags(user.tags())),
+                    groups: user.group_list().iter().map(GroupName::new).collect(),
+                    policies,
+                    boundary: user
+                        .permissions_boundary()
+                        .and_then(|boundary| boundary.permissions_boundary_arn())
+                        .map(str::to_owned),
+                });
+            }
+            for group in page.group_detail_list() {
+                let attached = group.attached_managed_policies().iter().filter_map(|p| p.policy_arn());
+                roster.groups.push(Group {
+                    name: GroupName::new(required(group.group_name(), action)?),
+                    path: group.path().unwrap_or("/").to_owned(),
+                    policies: Some(Policies {
+                        attached: attached.map(str::to_owned).collect(),
+                        inline: inline(group.group_policy_list()),
+                    }),
+                });
+            }
+            for policy in page.policies() {
+                let versions = policy.policy_version_list();
+                let default = versions.iter().find(|version| version.is_default_version());
+                roster.policies.push(ManagedPolicy {
+                    arn: required(policy.arn(), action)?.to_owned(),
+                    name: policy.policy_name().unwrap_or_default().to_owned(),
+                    document: default.and_then(|v| v.document()).map(decoded).unwrap_or_default(),
+                });
+            }
+            (self.progress)(roster.users.len());
+            match next(action, page.is_truncated(), page.marker())? {
+                Some(next) => marker = Some(next),
+                None => return Ok(()),
+            }
+        }
+        Err(endless(action))
+    }
+
+    /// Without the authorization details: users, then the members of each managed group, or the groups of each user.
+    async fn piecewise(&self, roster: &mut Roster, taxonomy: &Taxonomy) -> Result<(), CallError> {
+        roster.users = self.users().await?;
+        if taxonomy.needs_tags() {
+            for user in &mut roster.users {
+                user.tags = Some(self.tags_of(&user.name).await?);
+            }
+        }
+        let managed = taxonomy.groups().map(|(name, _)| name).chain(&taxonomy.disabled_group);
+        let managed: Vec<&GroupName> = managed.collect();
+        match self.members_of(&managed).await {
+            Ok(groups) => {
+                roster.read_by = ReadBy::GetGroup;
+                let mut positions: BTreeMap<UserName, usize> = BTreeMap::new();
+                for (position, user) in roster.users.iter().enumerate() {
+                    positions.insert(user.name.clone(), position);
+                }
+                for (group, members) in groups {
+                    for member in members {
+                        if let Some(&position) = positions.get(&member) {
+                            roster.users[position].groups.push(group.name.clone());
+                        }
+                    }
+                    roster.groups.push(group);
+                }
+                Ok(())
+            }
+            Err(error) if error.kind == Kind::Denied => {
+                roster.read_by = ReadBy::ListGroupsForUser;
+                roster.groups = self.groups().await?;
+                for (done, user) in roster.users.iter_mut().enumerate() {
+                    user.groups = groups_of(self.gateway, &user.name).await?;
+                    (self.progress)(done + 1);
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn users(&self) -> Result<Vec<User>, CallError> {
+        let action = "ListUsers";
+        let (mut users, mut marker) = (Vec::new(), None);
+        for _ in 0..PAGES_MAX {
+            let page = self
+                .gateway
+                .call("iam", action, Repeat::Safe, || {
+                    self.gateway.iam.list_users().max_items(PAGE_ITEMS).set_marker(marker.clone()).send()
+                })
+                .await?;
+            users.extend(page.users().iter().map(|user| User {
+                name: UserName::new(user.user_name()),
+                path: user.path().to_owned(),
+                id: user.user_id().to_owned(),
+                tags: None, // `ListUsers` leaves them out, whatever there is
+                groups: Vec::new(),
+                policies: Policies::default(),
+                boundary: None,
+            }));
+            match next(action, page.is_truncated(), page.marker())? {
+                Some(next) => marker = Some(next),
+                None => return Ok(users),
+            }
+        }
+        Err(endless(action))
+    }
+
+    async fn tags_of(&self, user: &UserName) -> Result<Vec<Tag>, CallError> {
+        let action = "ListUserTags";
+        let (mut all, mut marker) = (Vec::new(), None);
+        for _ in 0..PAGES_MAX {
+            let page = self
+                .gateway
+                .call("iam", action, Repeat::Safe, || {
+                    let call = self.gateway.iam.list_user_tags().user_name(user.as_str());
+                    call.max_items(PAGE_ITEMS).set_marker(marker.clone()).send()
+                })
+                .await?;
+            all.extend(tags(page.tags()));
+            match next(action, page.is_truncated(), page.marker())? {
+                Some(next) => marker = Some(next),
+                None => return Ok(all),
+            }
+        }
+        Err(endless(action))
+    }
+
+    /// Returns the groups that exist, each with its members.
+    async fn members_of(&self, managed: &[&GroupName]) -> Result<Vec<(Group, Vec<UserName>)>, CallError> {
+        let action = "GetGroup";
+        let mut groups = Vec::new();
+        'groups: for name in managed {
+            let (mut members, mut marker, mut found) = (Vec::new(), None, None);
+            for _ in 0..PAGES_MAX {
+                let page = self
+                    .gateway
+                    .call("iam", action, Repeat::Safe, || {
+                        let call = self.gateway.iam.get_group().group_name(name.as_str());
+                        call.max_items(PAGE_ITEMS).set_marker(marker.clone()).send()
+                    })
+                    .await;
+                let page = match page {
+                    Err(error) if error.kind == Kind::NotFound && found.is_none() => continue 'groups,
+                    other => other?,
+                };
+                members.extend(page.users().iter().map(|user| UserName::new(user.user_name())));
+                if let Some(group) = page.group() {
+                    let name = GroupName::new(group.group_name());
+                    found = Some(Group { name, path: group.path().to_owned(), policies: None });
+                }
+                match next(action, page.is_truncated(), page.marker())? {
+                    Some(next) => marker = Some(next),
+                    None => {
+                        groups.extend(found.map(|group| (group, members)));
+                        continue 'groups;
+                    }
+                }
+            }
+            return Err(endless(action));
+        }
+        Ok(groups)
+    }
+
+    async fn groups(&self) -> Result<Vec<Group>, CallError> {
+        let action = "ListGroups";
+        let (mut groups, mut marker) = (Vec::new(), None);
+        for _ in 0..PAGES_MAX {
+            let page = self
+                .gateway
+                .call("iam", action, Repeat::Safe, || {
+                    self.gateway.iam.list_groups().max_items(PAGE_ITEMS).set_marker(marker.clone()).send()
+                })
+                .await?;
+            groups.extend(page.groups().iter().map(|group| Group {
+                name: GroupName::new(group.group_name()),
+                path: group.path().to_owned(),
+                policies: None,
+            }));
+            match next(action, page.is_truncated(), page.marker())? {
+                Some(next) => marker = Some(next),
+                None => return Ok(groups),
+            }
+        }
+        Err(endless(action))
+    }
+}
+
+/// Returns the groups of one user, read now.
+pub(crate) async fn groups_of(gateway: &Gateway, user: &UserName) -> Result<Vec<GroupName>, CallError> {
+    let action = "ListGroupsForUser";
+    let (mut groups, mut marker) = (Vec::new(), None);
+    for _ in 0..PAGES_MAX {
+        let page = gateway
+            .call("iam", action, Repeat::Safe, || {
+                let call = gateway.iam.list_groups_for_user().user_name(user.as_str());
+                call.max_items(PAGE_ITEMS).set_marker(marker.clone()).send()
+            })
+            .await?;
+        groups.extend(page.groups().iter().map(|group| GroupName::new(group.group_name())));
+        match next(action, page.is_truncated(), page.marker())? {
+            Some(next) => marker = Some(next),
+            None => return Ok(groups),
+        }
+    }
+    Err(endless(action))
+}
+
+/// Returns the account's alias, if it has one and it may be seen.
+pub async fn alias(gateway: &Gateway) -> Option<String> {
+    let answer = gateway
+        .call("iam", "ListAccountAliases", Repeat::Safe, || gateway.iam.list_account_aliases().send())
+        .await;
+    answer.ok().and_then(|answer| answer.account_aliases().first().cloned())
+}
+
+/// Returns the marker of the next page, or `None` at the end.
+fn next(action: &'static str, truncated: bool, marker: Option<&str>) -> Result<Option<String>, CallError> {
+    match (truncated, marker) {
+        (false, _) => Ok(None),
+        (true, Some(marker)) => Ok(Some(marker.to_owned())),
+        (true, None) => Err(nonsense(action, "the answer says that there is more, and not where")),
+    }
+}
+
+fn endless(action: &'static str) -> CallError {
+    nonsense(action, "the listing does not end")
+}
+
+fn required<'v>(value: Option<&'v str>, action: &'static str) -> Result<&'v str, CallError> {
+    value.ok_or_else(|| nonsense(action, "the answer has an entry without a name"))
+}
+
+fn nonsense(action: &'static str, message: &str) -> CallError {
+    CallError {
+        action,
+        service: "iam",
+        kind: Kind::Other,
+        code: None,
+        message: message.to_owned(),
+        request_id: None,
+        effect: Effect::None,
+    }
+}
+
+fn tags(tags: &[aws_sdk_iam::types::Tag]) -> Vec<Tag> {
+    tags.iter().map(|tag| Tag { key: tag.key().to_owned(), value: tag.value().to_owned() }).collect()
+}
+
+fn inline(policies: &[PolicyDetail]) -> Vec<InlinePolicy> {
+    let policy = |policy: &PolicyDetail| InlinePolicy {
+        name: policy.policy_name().unwrap_or_default().to_owned(),
+        document: policy.policy_document().map(decoded).unwrap_or_default(),
+    };
+    policies.iter().map(policy).collect()
+}
+
+/// Policy documents come percent-encoded (RFC 3986), which the SDK leaves to us.
+fn decoded(document: &str) -> String {
+    percent_decode_str(document).decode_utf8_lossy().into_owned()
+}

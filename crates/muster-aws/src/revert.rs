@@ -1,0 +1,108 @@
+//! What would undo an earlier run: the opposite of each change that is still as the run left it.
+
+use std::collections::BTreeMap;
+
+use muster_core::name::{GroupName, UserName};
+use muster_core::plan::Change;
+use muster_core::roster::Roster;
+
+use crate::record::{Ended, Line, Mutation};
+
+/// What undoing a run comes to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Undo {
+    /// Changes of memberships, by user: additions before removals.
+    pub memberships: BTreeMap<UserName, Vec<Change>>,
+    /// Groups that the run created and that hold nothing but members it put there.
+    pub groups: Vec<GroupName>,
+    /// What is not undone, and why.
+    pub left_alone: Vec<String>,
+}
+
+/// Works out how to undo a record on the account as it is now.
+pub fn undos(lines: &[Line], roster: &Roster) -> Undo {
+    let mut mutations: BTreeMap<u64, &Mutation> = BTreeMap::new();
+    let mut undo = Undo::default();
+    let mut created = Vec::new();
+    for line in lines {
+        match line {
+            Line::Before { change, mutation, .. } => {
+                mutations.insert(*change, mutation);
+            }
+            Line::After { change, outcome: Ended::Done | Ended::Unknown, .. } => {
+                match mutations.remove(change) {
+                    Some(Mutation::CreateGroup { group }) => created.push(group.clone()),
+                    Some(mutation) => undo.membership(mutation, roster),
+                    None => {}
+                }
+            }
+            Line::After { change, outcome: Ended::Failed, .. } => {
+                mutations.remove(change);
+            }
+            Line::End { .. } => {}
+        }
+    }
+    // A change without an end: the run was cut off, and the account tells whether it happened.
+    for mutation in mutations.into_values() {
+        match mutation {
+            Mutation::CreateGroup { group } => created.push(group.clone()),
+            mutation => undo.membership(mutation, roster),
+        }
+    }
+    for changes in undo.memberships.values_mut() {
+        changes.sort_by_key(|change| matches!(change, Change::Remove(_)));
+    }
+    for group in created.into_iter().rev() {
+        undo.group(group, roster);
+    }
+    undo
+}
+
+impl Undo {
+    /// Returns whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.memberships.is_empty() && self.groups.is_empty()
+    }
+
+    fn membership(&mut self, mutation: &Mutation, roster: &Roster) {
+        let (user, group, opposite, joined) = match mutation {
+            Mutation::AddUserToGroup { user, group } => (user, group, Change::Remove(group.clone()), true),
+            Mutation::RemoveUserFromGroup { user, group } => (user, group, Change::Add(group.clone()), false),
+            Mutation::CreateGroup { group } | Mutation::DeleteGroup { group } => {
+                self.left_alone.push(format!("group `{group}` is not brought back"));
+                return;
+            }
+        };
+        let Some(now) = roster.user(user) else {
+            self.left_alone.push(format!("user `{user}` does not exist any more"));
+            return;
+        };
+        let as_left = now.groups.contains(group) == joined;
+        if as_left && roster.group(group).is_some() {
+            self.memberships.entry(now.name.clone()).or_default().push(opposite);
+        } else {
+            let is = if joined { "is no longer" } else { "is again" };
+            self.left_alone.push(format!("user `{user}` {is} in `{group}`"));
+        }
+    }
+
+    fn group(&mut self, group: GroupName, roster: &Roster) {
+        let Some(now) = roster.group(&group) else {
+            self.left_alone.push(format!("group `{group}` does not exist any more"));
+            return;
+        };
+        let removed = |user: &UserName| {
+            let changes = self.memberships.get(user).map(Vec::as_slice).unwrap_or_default();
+            changes.contains(&Change::Remove(group.clone()))
+        };
+        let foreign = roster.users.iter().find(|user| user.groups.contains(&group) && !removed(&user.name));
+        match (&now.policies, foreign) {
+            (_, Some(user)) => {
+                self.left_alone
+                    .push(format!("group `{group}` has a member of others' making, `{}`", user.name));
+            }
+            (Some(policies), None) if policies.is_empty() => self.groups.push(group),
+            _ => self.left_alone.push(format!("group `{group}` carries policies")),
+        }
+    }
+}
