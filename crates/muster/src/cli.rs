@@ -1,0 +1,365 @@
+//! The command line as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use muster_core::config::{Overrides, Tool};
+
+use crate::terminal::ColorChoice;
+
+/// Put every IAM user of an AWS account in the common groups and in one, and only one, category group
+#[derive(Debug, Parser)]
+#[command(name = "muster", version, disable_help_subcommand = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct GlobalArgs {
+    /// Use this AWS profile, its credentials alone, and its config
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Use this AWS region; IAM itself has only one in each partition
+    #[arg(long, global = true, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+    /// Call this address instead of AWS
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// Read this config file
+    #[arg(long, global = true, value_name = "FILE", env = "MUSTER_CONFIG", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// Work on the embedded account in this file: no network, no credentials
+    #[arg(long, global = true, value_name = "FILE", env = "MUSTER_SANDBOX", hide_env_values = true)]
+    pub(crate) sandbox: Option<PathBuf>,
+    /// Trouble that the embedded account makes, such as latency=50ms,rate=20,burst=40,lose=0.01
+    #[arg(long, global = true, value_name = "FAULTS", env = "MUSTER_SANDBOX_FAULTS", hide_env_values = true)]
+    pub(crate) faults: Option<muster_sandbox::Faults>,
+    /// Print the result in this form
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
+    pub(crate) output: Output,
+    /// Call at most this often a second; `auto` finds out what the account takes
+    #[arg(long, global = true, value_parser = parse_rate, default_value = "auto", value_name = "N|auto")]
+    pub(crate) rate: Rate,
+    /// The code of the MFA device, where the profile's role wants one
+    #[arg(long, global = true, value_name = "CODE")]
+    pub(crate) mfa_code: Option<String>,
+    /// Never ask anything
+    #[arg(long, global = true)]
+    pub(crate) no_input: bool,
+    /// Answer yes to every "do you want to"
+    #[arg(long, short = 'y', global = true)]
+    pub(crate) yes: bool,
+    /// Use colours
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) color: ColorChoice,
+    /// Log what is done to stderr; twice for every call
+    #[arg(long, short = 'v', global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// The same as -vv
+    #[arg(long, global = true, hide = true)]
+    pub(crate) debug: bool,
+}
+
+/// The form of a result on stdout.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+    /// Lines of CSV.
+    Csv,
+}
+
+/// `--rate`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Rate(pub(crate) muster_aws::Rate);
+
+fn parse_rate(text: &str) -> Result<Rate, String> {
+    if text == "auto" {
+        return Ok(Rate(muster_aws::Rate::Auto));
+    }
+    let rate = text.parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
+    let rate = rate.ok_or("it must be a number of calls a second above 0, or auto")?;
+    Ok(Rate(muster_aws::Rate::AtMost(rate)))
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create the common and category groups that do not exist yet
+    CreateDefaultGroups(CreateDefaultGroupsArgs),
+    /// Put every user in the common groups and in one category group
+    SortUsers(SortUsersArgs),
+    /// Write the account's users, groups and policies to a file
+    Snapshot(SnapshotArgs),
+    /// Undo the membership and group changes of an earlier run
+    Revert(RevertArgs),
+    /// Print the IAM policy that commands need, and no more
+    Permissions(PermissionsArgs),
+    /// Look at, check or convert the config
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// An IAM account embedded in muster, to rehearse on
+    #[command(subcommand)]
+    Sandbox(SandboxCommand),
+    /// Show the whole story on an embedded account, in a moment, without AWS
+    Demo(DemoArgs),
+    /// Make links with the names that the recipes had
+    InstallLinks(InstallLinksArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man,
+}
+
+/// The groups and rules, which a config file can give too.
+#[derive(Debug, Clone, Args, Default)]
+pub(crate) struct TaxonomyArgs {
+    /// The groups that every user belongs to
+    #[arg(long, alias = "common_groups", num_args = 1.., value_name = "GROUP")]
+    pub(crate) common_groups: Option<Vec<String>>,
+    /// The groups of which every user belongs to one, and only one
+    #[arg(long, alias = "category_groups", num_args = 1.., value_name = "GROUP")]
+    pub(crate) category_groups: Option<Vec<String>>,
+}
+
+impl TaxonomyArgs {
+    pub(crate) fn overrides(&self) -> Overrides {
+        Overrides {
+            common_groups: self.common_groups.clone(),
+            category_groups: self.category_groups.clone(),
+            ..Overrides::default()
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateDefaultGroupsArgs {
+    #[command(flatten)]
+    pub(crate) taxonomy: TaxonomyArgs,
+    /// Say what would be done, and change nothing
+    #[arg(long, alias = "dry", alias = "dry_run")]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SortUsersArgs {
+    #[command(flatten)]
+    pub(crate) taxonomy: TaxonomyArgs,
+    /// One pattern for each category group, in the same order; '' where a person decides
+    #[arg(long, alias = "category_regex", num_args = 1.., value_name = "REGEX")]
+    pub(crate) category_regex: Option<Vec<String>>,
+    /// Put every user in the common groups without asking
+    #[arg(
+        long, alias = "force_common_group", num_args = 0..=1, default_missing_value = "true", require_equals = true,
+        value_name = "BOOL"
+    )]
+    pub(crate) force_common_group: Option<bool>,
+    /// Create missing common and category groups first
+    #[arg(
+        long, alias = "create_groups", num_args = 0..=1, default_missing_value = "true", require_equals = true,
+        value_name = "BOOL"
+    )]
+    pub(crate) create_groups: Option<bool>,
+    /// Say what would be done, and change nothing
+    #[arg(long, alias = "dry", alias = "dry_run")]
+    pub(crate) dry_run: bool,
+    /// Plan on a snapshot instead of the account (with --dry-run)
+    #[arg(long, value_name = "FILE", requires = "dry_run")]
+    pub(crate) roster: Option<PathBuf>,
+    /// Take the categories of users that no pattern matches from this CSV of user,group lines
+    #[arg(long, value_name = "FILE")]
+    pub(crate) decisions: Option<PathBuf>,
+    /// The category group of users that nothing else decides about
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) default_category: Option<String>,
+    /// Let the name decide which of several category groups a user keeps
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub(crate) resolve_conflicts: Option<Resolve>,
+    /// Move users whose name says another category group
+    #[arg(long)]
+    pub(crate) move_misfiled: bool,
+    /// Look only at users whose path starts with this
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path_prefix: Option<String>,
+    /// Look only at these users
+    #[arg(long, alias = "users", alias = "user_name", num_args = 1.., value_name = "USER")]
+    pub(crate) user_name: Vec<String>,
+    /// Stop before changing anything if there would be more changes
+    #[arg(long, value_name = "N")]
+    pub(crate) max_changes: Option<usize>,
+    /// Also write who is in which group to this CSV file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// How a conflict is resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Resolve {
+    /// The name's pattern.
+    Pattern,
+}
+
+impl SortUsersArgs {
+    pub(crate) fn overrides(&self) -> Overrides {
+        Overrides {
+            category_regex: self.category_regex.clone(),
+            force_common_group: self.force_common_group,
+            create_groups: self.create_groups,
+            default_category: self.default_category.clone(),
+            path_prefix: self.path_prefix.clone(),
+            max_changes: self.max_changes,
+            ..self.taxonomy.overrides()
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotArgs {
+    /// Write it here instead of to stdout; an existing file is not overwritten
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RevertArgs {
+    /// The record that the run named at its end
+    #[arg(value_name = "RECORD")]
+    pub(crate) record: PathBuf,
+    /// Say what would be done, and change nothing
+    #[arg(long, alias = "dry")]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PermissionsArgs {
+    /// The commands; all if none is named
+    #[arg(value_name = "COMMAND")]
+    pub(crate) commands: Vec<String>,
+    /// The account that the policy is for; any if the config names none
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: Option<String>,
+    /// The partition that the policy is for
+    #[arg(long, value_name = "NAME", default_value = "aws")]
+    pub(crate) partition: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print each value that holds, and where it came from
+    Show(ConfigShowArgs),
+    /// Check the config and point out what looks like a mistake
+    Check(ConfigCheckArgs),
+    /// Print the config in the native form, TOML
+    Convert,
+    /// Print a JSON Schema of the config
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigShowArgs {
+    /// What holds for this tool, under any name it has borne
+    #[arg(long, value_name = "TOOL", value_parser = parse_tool, default_value = "sort-users")]
+    pub(crate) tool: Tool,
+}
+
+fn parse_tool(text: &str) -> Result<Tool, String> {
+    Tool::from_name(text).ok_or_else(|| {
+        let names: Vec<&str> = Tool::ALL.iter().map(|tool| tool.names()[0]).collect();
+        format!("the tools are {}", names.join(", "))
+    })
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigCheckArgs {
+    /// Also check it against the users and groups of this snapshot
+    #[arg(long, value_name = "FILE")]
+    pub(crate) roster: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SandboxCommand {
+    /// Make an embedded account in a file
+    New(SandboxNewArgs),
+    /// Let any AWS client of this machine use an embedded account
+    Serve(SandboxServeArgs),
+    /// Print shell exports that point AWS clients at a served account
+    Env(SandboxEnvArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SandboxNewArgs {
+    /// The file; an existing one is left alone
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The test environment of the article: a few users of each kind, no groups
+    #[arg(long, conflicts_with_all = ["users", "from"])]
+    pub(crate) article: bool,
+    /// This many users
+    #[arg(long, value_name = "N", conflicts_with = "from")]
+    pub(crate) users: Option<usize>,
+    /// Draw names and ids from this number
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// A copy of the account in this snapshot
+    #[arg(long, value_name = "SNAPSHOT")]
+    pub(crate) from: Option<PathBuf>,
+    /// The account's id
+    #[arg(long, value_name = "ID", value_parser = parse_account)]
+    pub(crate) account: Option<String>,
+}
+
+fn parse_account(text: &str) -> Result<String, String> {
+    let good = text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
+    good.then(|| text.to_owned()).ok_or_else(|| "an account id has twelve digits".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SandboxServeArgs {
+    /// The account's file; without one the account is empty, and gone at the end
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+    /// Listen on this port; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub(crate) port: u16,
+    /// Listen on this address. Anybody who reaches it is the account's administrator
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub(crate) listen: std::net::IpAddr,
+    /// Write one JSON object a line for each request to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SandboxEnvArgs {
+    /// The port that `sandbox serve` printed
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Keep the account in this file, to go on with
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keep: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InstallLinksArgs {
+    /// The folder
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}

@@ -1,0 +1,203 @@
+//! `muster revert RECORD`
+
+use muster_aws::{
+    Applied, ApplyContext, Depth, Record, apply, delete_groups, read_record, read_roster, undos,
+};
+use muster_core::assess::{Assessment, Standing};
+use muster_core::config::{Overrides, Tool};
+use muster_core::plan::{Change, DecidedBy, Plan, UserPlan};
+use serde::Serialize;
+
+use super::sort_report::why;
+use crate::cli::{Output, RevertArgs};
+use crate::context::Context;
+use crate::environment::rfc3339;
+use crate::error::{CliError, count};
+use crate::exit::Exit;
+use crate::prompt::{Answer, Prompter, YesNo};
+use crate::terminal::safe;
+
+#[derive(Serialize)]
+struct Report {
+    account: String,
+    partition: String,
+    dry_run: bool,
+    reverted: String,
+    changes: Vec<Row>,
+    left_alone: Vec<String>,
+    run: String,
+    record: Option<String>,
+    api_calls: std::collections::BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    action: &'static str,
+    user: Option<String>,
+    group: String,
+    done: bool,
+    error: Option<String>,
+}
+
+pub(crate) async fn run(context: &Context, args: &RevertArgs) -> Result<Exit, CliError> {
+    let (head, lines) = read_record(&args.record)?;
+    let config = context.config()?;
+    let settings = context.settings(&config, Tool::SortUsers, &Overrides::default())?;
+    let session = context.connect(&config, &settings, !args.dry_run).await?;
+    let account = &session.account;
+    let here = (&account.partition, &account.id, &account.endpoint);
+    if here != (&head.partition, &head.account, &head.endpoint) {
+        let place = |account: &str, endpoint: &Option<String>| match endpoint {
+            Some(url) => format!("{account} at {url}"),
+            None => account.to_owned(),
+        };
+        return Err(CliError::usage_with(
+            format!("the record is of account {}", safe(&place(&head.account, &head.endpoint))),
+            format!(
+                "these credentials are for {}; nothing was changed",
+                safe(&place(&account.id, &account.endpoint))
+            ),
+        ));
+    }
+    let _lock = if args.dry_run { None } else { Some(session.home.lock()?) };
+    let taken_at = rfc3339(context.started_ms);
+    let roster = read_roster(account, &settings.taxonomy, Depth::Memberships, taken_at, &|_| {}).await?;
+    let undo = undos(&lines, &roster);
+
+    let mut rows: Vec<Row> = Vec::new();
+    for (user, changes) in &undo.memberships {
+        rows.extend(changes.iter().map(|change| row(Some(user.to_string()), change)));
+    }
+    rows.extend(undo.groups.iter().map(|group| Row {
+        action: "delete-group",
+        user: None,
+        group: group.to_string(),
+        done: false,
+        error: None,
+    }));
+    for line in &rows {
+        context.terminal.say(describe(line));
+    }
+    for line in &undo.left_alone {
+        context.terminal.say(format_args!("left alone: {}", safe(line)));
+    }
+
+    let mut record_path = None;
+    if !args.dry_run && !undo.is_empty() {
+        if !agreed(context, rows.len()).await? {
+            context.terminal.say("Nothing was changed.");
+            return Ok(Exit::Failed);
+        }
+        let record = Record::create(&session.home, &context.record_head(&config, &session))?;
+        let caller = session.caller();
+        let apply_context = ApplyContext {
+            gateway: &account.gateway,
+            roster: &roster,
+            caller: caller.as_ref(),
+            record: &record,
+            progress: &|_| {},
+        };
+        let outcome = apply(&apply_context, &memberships(&undo)).await;
+        let deleted = delete_groups(&apply_context, &undo.groups).await;
+        session.save()?;
+        let changes = outcome
+            .users
+            .into_iter()
+            .flat_map(|(_, changes)| changes.into_iter().map(|(_, applied)| applied));
+        let all = changes.chain(deleted.into_iter().map(|(_, applied)| applied));
+        for (row, applied) in rows.iter_mut().zip(all) {
+            row.done = applied.is_done();
+            row.error = (!row.done).then(|| why(&applied));
+            if let Applied::Failed(error) = &applied {
+                context.terminal.warn(safe(&error.to_string()));
+            }
+        }
+        record_path = Some(record.path().display().to_string());
+    }
+    let report = Report {
+        account: account.id.clone(),
+        partition: account.partition.clone(),
+        dry_run: args.dry_run,
+        reverted: head.run.clone(),
+        changes: rows,
+        left_alone: undo.left_alone,
+        run: context.run.clone(),
+        record: record_path,
+        api_calls: account.gateway.counts(),
+    };
+    show(context, &report)
+}
+
+fn show(context: &Context, report: &Report) -> Result<Exit, CliError> {
+    let done = report.changes.iter().filter(|row| row.done).count();
+    let failed = report.changes.iter().any(|row| row.error.is_some());
+    match context.global.output {
+        Output::Json => super::print_json(context, report)?,
+        Output::Csv => {
+            let rows = report.changes.iter().map(|row| {
+                let user = row.user.clone().unwrap_or_default();
+                vec![row.action.to_owned(), user, row.group.clone(), row.done.to_string()]
+            });
+            super::print_csv(context, &["action", "user", "group", "done"], rows)?;
+        }
+        Output::Text if report.dry_run => context.terminal.out(format_args!(
+            "{} would be undone; nothing was changed\n",
+            count(report.changes.len(), "change")
+        )),
+        Output::Text => context.terminal.out(format_args!("{} undone\n", count(done, "change"))),
+    }
+    Ok(match (context.interrupt.is_set(), failed, done > 0) {
+        (true, ..) => Exit::Interrupted,
+        (_, true, true) => Exit::Partial,
+        (_, true, false) => Exit::Failed,
+        _ => Exit::Ok,
+    })
+}
+
+async fn agreed(context: &Context, changes: usize) -> Result<bool, CliError> {
+    let (silent, yes) = (context.global.no_input, context.global.yes);
+    let mut prompter = Prompter::new(&context.terminal, &context.interrupt, silent, yes);
+    let question = format!("Undo {} (y/n)?", count(changes, "change"));
+    match prompter.yes_no(question, 0).await {
+        Answer::Given(answer) => Ok(answer == YesNo::Yes),
+        Answer::Skipped => Ok(false),
+        Answer::End => Err(CliError::usage_with(
+            "nobody can be asked whether to undo this",
+            "say so with --yes; nothing was changed",
+        )),
+        Answer::Interrupted => Err(CliError::Interrupted("nothing was changed".to_owned())),
+    }
+}
+
+fn memberships(undo: &muster_aws::Undo) -> Plan {
+    let users = undo.memberships.iter().map(|(user, changes)| UserPlan {
+        user: user.clone(),
+        before: Assessment {
+            standing: Standing::Uncategorized,
+            matches: Vec::new(),
+            missing_common: Vec::new(),
+            protected: None,
+        },
+        decided_by: DecidedBy::None,
+        changes: changes.clone(),
+        blocked: Vec::new(),
+    });
+    Plan { groups: Vec::new(), users: users.collect() }
+}
+
+fn row(user: Option<String>, change: &Change) -> Row {
+    let action = match change {
+        Change::Add(_) => "add-user-to-group",
+        Change::Remove(_) => "remove-user-from-group",
+    };
+    Row { action, user, group: change.group().to_string(), done: false, error: None }
+}
+
+fn describe(row: &Row) -> String {
+    let (user, group) = (safe(row.user.as_deref().unwrap_or_default()), safe(&row.group));
+    match row.action {
+        "add-user-to-group" => format!("put '{user}' back into '{group}'"),
+        "remove-user-from-group" => format!("take '{user}' out of '{group}'"),
+        _ => format!("delete the group '{group}'"),
+    }
+}

@@ -1,0 +1,533 @@
+//! `muster sort-users`: observe → assess → plan → apply → report.
+
+use std::collections::HashSet;
+
+use muster_aws::{ApplyContext, Depth, Outcome, Record, apply, read_roster};
+use muster_core::assess::Standing;
+use muster_core::config::{Settings, Severity, Tool, nearest};
+use muster_core::impact::{Denies, impacts};
+use muster_core::name::{GroupName, UserName};
+use muster_core::plan::{Choices, DecidedBy, Plan, Question, UserPlan, missing_groups, plan, questions};
+use muster_core::roster::{Group, Roster};
+use muster_core::taxonomy::Taxonomy;
+use muster_core::{decisions, lint};
+
+use super::sort_report::{Made, SortReport};
+use crate::cli::SortUsersArgs;
+use crate::context::{Config, Context, Session, read_input, read_snapshot, write_new};
+use crate::environment::rfc3339;
+use crate::error::{CliError, count, help_with};
+use crate::exit::Exit;
+use crate::progress::Progress;
+use crate::prompt::{Answer, Choice, Prompter, YesNo};
+use crate::terminal::{CARE, safe};
+
+/// Lints that are shown before "and N more".
+const LINTS_SHOWN: usize = 10;
+
+/// Users added by their pattern that are told to a person one by one.
+const AUTOMATIC_SHOWN: usize = 5;
+
+pub(crate) async fn run(context: &Context, args: &SortUsersArgs) -> Result<Exit, CliError> {
+    let config = context.config()?;
+    let settings = context.settings(&config, Tool::SortUsers, &args.overrides())?;
+    require_groups(&settings.taxonomy, &config)?;
+    if let Some(path) = &args.out
+        && path.exists()
+    {
+        return Err(CliError::usage(format!("`{}` exists already and is not overwritten", path.display())));
+    }
+    match &args.roster {
+        Some(path) => {
+            let roster = read_snapshot(path)?;
+            let sorting = Sorting { context, args, config, settings, session: None };
+            sorting.run(roster).await
+        }
+        None => {
+            let session = context.connect(&config, &settings, !args.dry_run).await?;
+            let _lock = if args.dry_run { None } else { Some(session.home.lock()?) };
+            let sorting = Sorting { context, args, config, settings, session: Some(session) };
+            let roster = sorting.read().await?;
+            sorting.run(roster).await
+        }
+    }
+}
+
+/// Refuses to go on without a single group to sort into.
+pub(crate) fn require_groups(taxonomy: &Taxonomy, config: &Config) -> Result<(), CliError> {
+    if taxonomy.groups().next().is_some() {
+        return Ok(());
+    }
+    let found = match &config.path {
+        Some(path) => format!("`{}` names none", path.display()),
+        None => "no config was found".to_owned(),
+    };
+    Err(CliError::usage_with(
+        format!("there are no common groups and no category groups: {found}"),
+        "write ~/.aws/muster/PROFILE.toml (or keep ~/.aws/recipes/PROFILE.json), name a file with --config, or give \
+         the groups with --common-groups and --category-groups",
+    ))
+}
+
+struct Sorting<'c> {
+    context: &'c Context,
+    args: &'c SortUsersArgs,
+    config: Config,
+    settings: Settings,
+    session: Option<Session>,
+}
+
+impl Sorting<'_> {
+    async fn read(&self) -> Result<Roster, CliError> {
+        let Some(session) = &self.session else { return Err(CliError::usage("there is no account to read")) };
+        let progress = Progress::counting(&self.context.terminal, "Reading users:");
+        let taken_at = rfc3339(self.context.started_ms);
+        let taxonomy = &self.settings.taxonomy;
+        Ok(read_roster(&session.account, taxonomy, Depth::Memberships, taken_at, &|users| {
+            progress.set(users);
+        })
+        .await?)
+    }
+
+    async fn run(&self, mut roster: Roster) -> Result<Exit, CliError> {
+        let (context, taxonomy) = (self.context, &self.settings.taxonomy);
+        let missing = self.missing_groups(&mut roster)?;
+        self.show_lints(&roster)?;
+        let mut choices = self.choices(&roster)?;
+
+        let first = plan(taxonomy, &roster, &choices)?;
+        let open = questions(taxonomy, &first, &choices);
+        if self.ask(&open, &mut choices).await? && self.session.is_some() {
+            // Answering took its time: what was read before is not what is now.
+            roster = self.read().await?;
+            for (group, _) in &missing {
+                add_group(&mut roster, group);
+            }
+        }
+        let plan = Plan { groups: missing, ..plan(taxonomy, &roster, &choices)? };
+        self.announce(&plan, &roster);
+        let changes_max = self.settings.max_changes;
+        if let Some(changes_max) = changes_max.filter(|max| plan.changes() > *max) {
+            return Err(CliError::TooMany { changes: plan.changes(), changes_max });
+        }
+
+        let mut record_path = None;
+        let outcome = match &self.session {
+            Some(session) if !self.args.dry_run => {
+                let (outcome, path) = self.apply(session, &plan, &roster).await?;
+                record_path = path;
+                Some(outcome)
+            }
+            _ => None,
+        };
+        let api_calls =
+            self.session.as_ref().map(|session| session.account.gateway.counts()).unwrap_or_default();
+        let made = Made {
+            context,
+            taxonomy,
+            roster: &roster,
+            dry_run: self.args.dry_run,
+            record: record_path.clone(),
+            api_calls,
+        };
+        let report = SortReport::new(&made, &plan, outcome.as_ref())?;
+        report.show(context)?;
+        if let Some(path) = &self.args.out {
+            write_new(path, &report.matrix(taxonomy))?;
+        }
+        Ok(self.close(&report, outcome, record_path.as_deref()))
+    }
+
+    /// Says what remains to be said, and picks the exit status.
+    fn close(&self, report: &SortReport, outcome: Option<Outcome>, record: Option<&str>) -> Exit {
+        let terminal = &self.context.terminal;
+        let done = outcome.as_ref().is_some_and(|outcome| {
+            outcome.groups.iter().any(|(.., applied)| applied.is_done())
+                || outcome
+                    .users
+                    .iter()
+                    .any(|(_, changes)| changes.iter().any(|(_, applied)| applied.is_done()))
+        });
+        if let Some(outcome) = &outcome {
+            let changes =
+                outcome.users.iter().flat_map(|(_, changes)| changes.iter().map(|(_, applied)| applied));
+            let all = outcome.groups.iter().map(|(.., applied)| applied).chain(changes);
+            let failed = all.filter_map(|applied| match applied {
+                muster_aws::Applied::Failed(error) => help_with(error, None),
+                _ => None,
+            });
+            let help: HashSet<String> = failed.collect();
+            for help in help {
+                terminal.say(format_args!("  help: {help}"));
+            }
+        }
+        if let Some(path) = record.filter(|_| !self.context.is_demo) {
+            terminal.say(format_args!("Record: {path} (`muster revert {path}` undoes it)"));
+        }
+        let groups_failed = outcome.as_ref().is_some_and(|o| o.groups.iter().any(|(.., a)| !a.is_done()));
+        if let Some(error) = outcome.and_then(|outcome| outcome.record_error) {
+            self.context.show_error(&error.into());
+        }
+        if self.context.interrupt.is_set() {
+            terminal.warn("interrupted: what is reported above was done; run again to go on");
+            return Exit::Interrupted;
+        }
+        match (report.summary.failed > 0 || groups_failed, done) {
+            (true, true) => Exit::Partial,
+            (true, false) => Exit::Failed,
+            (false, _) if report.is_something_left() => Exit::Left,
+            (false, _) => Exit::Ok,
+        }
+    }
+
+    /// Returns the groups to create first; without leave to create them, missing ones end the run.
+    fn missing_groups(
+        &self,
+        roster: &mut Roster,
+    ) -> Result<Vec<(GroupName, muster_core::taxonomy::GroupRole)>, CliError> {
+        let missing = missing_groups(&self.settings.taxonomy, roster);
+        if missing.is_empty() || self.settings.create_groups {
+            for (group, _) in &missing {
+                add_group(roster, group);
+            }
+            return Ok(missing);
+        }
+        Err(CliError::MissingGroups { groups: missing.iter().map(|(name, _)| format!("`{name}`")).collect() })
+    }
+
+    fn show_lints(&self, roster: &Roster) -> Result<(), CliError> {
+        let mut problems = lint::roster(&self.settings.taxonomy, roster)?;
+        problems.retain(|problem| problem.severity >= Severity::Warning);
+        let hidden = problems.len().saturating_sub(LINTS_SHOWN);
+        problems.truncate(LINTS_SHOWN);
+        self.context.show_problems(&self.config, &problems);
+        if hidden > 0 {
+            self.context
+                .terminal
+                .warn(format_args!("and {hidden} more of this kind; see `muster config check --roster`"));
+        }
+        Ok(())
+    }
+
+    /// Brings together what the command line and the decisions file decide.
+    fn choices(&self, roster: &Roster) -> Result<Choices, CliError> {
+        let taxonomy = &self.settings.taxonomy;
+        let mut choices = Choices {
+            force_common_group: self.settings.force_common_group,
+            default_category: self
+                .settings
+                .default_category
+                .as_ref()
+                .and_then(|name| taxonomy.category(name)),
+            resolve_conflicts: self.args.resolve_conflicts.is_some(),
+            move_misfiled: self.args.move_misfiled,
+            ..Choices::default()
+        };
+        for name in &self.args.user_name {
+            let user = UserName::new(name);
+            let Some(found) = roster.user(&user) else {
+                let nearest = nearest(name, roster.users.iter().map(|user| user.name.as_str()));
+                let help = nearest.map(|nearest| format!("did you mean `{}`?", safe(nearest)));
+                let message = format!("the account has no user `{}`", safe(name));
+                return Err(CliError::Usage { message, help });
+            };
+            choices.only.insert(found.name.clone());
+        }
+        if let Some(path) = &self.args.decisions {
+            let text = read_input(path)?;
+            let decided = decisions::read(&text, taxonomy, roster)
+                .map_err(|problems| CliError::Decisions { path: path.clone(), problems })?;
+            let by_file = |(user, category)| (user, (category, DecidedBy::DecisionsFile));
+            choices.category = decided.into_iter().map(by_file).collect();
+        }
+        Ok(choices)
+    }
+
+    /// Asks what only a person can say; returns whether anything was answered.
+    async fn ask(&self, open: &[Question], choices: &mut Choices) -> Result<bool, CliError> {
+        let (context, taxonomy) = (self.context, &self.settings.taxonomy);
+        let silent = context.global.no_input || open.is_empty();
+        let mut prompter = Prompter::new(&context.terminal, &context.interrupt, silent, context.global.yes);
+        let mut asking = Asking { taxonomy, choices, prompter: &mut prompter, refused: HashSet::new() };
+        let mut answered = false;
+        for (i, question) in open.iter().enumerate() {
+            match asking.question(question, &open[i + 1..]).await {
+                Answer::Given(()) => answered = true,
+                Answer::Skipped => {}
+                Answer::End => break,
+                Answer::Interrupted => return Err(self.interrupted_at_prompt(choices)),
+            }
+        }
+        Ok(answered)
+    }
+
+    /// Keeps the answers given so far where `--decisions` can take them up.
+    fn interrupted_at_prompt(&self, choices: &Choices) -> CliError {
+        let mut lines: Vec<String> = choices
+            .category
+            .iter()
+            .filter(|(_, (_, by))| *by == DecidedBy::Prompt)
+            .map(|(user, (category, _))| csv_line(user, &self.settings.taxonomy.categories[*category].group))
+            .collect();
+        lines.sort();
+        let nothing = "nothing was changed".to_owned();
+        let Some(session) = self.session.as_ref().filter(|_| !lines.is_empty()) else {
+            return CliError::Interrupted(nothing);
+        };
+        let saved = session.home.records().map_err(CliError::from).and_then(|folder| {
+            let path = folder.join(format!("{}.decisions.csv", self.context.run));
+            write_new(&path, &lines.concat())?;
+            Ok(path)
+        });
+        match saved {
+            Ok(path) => CliError::Interrupted(format!(
+                "nothing was changed, and your {} are kept: go on with --decisions {}",
+                count(lines.len(), "answer"),
+                path.display()
+            )),
+            Err(error) => {
+                CliError::Interrupted(format!("nothing was changed, and your answers are lost: {error}"))
+            }
+        }
+    }
+
+    /// Says, before anything is written, who goes where by itself and what the groups that gain members carry.
+    fn announce(&self, plan: &Plan, roster: &Roster) {
+        let terminal = &self.context.terminal;
+        let taxonomy = &self.settings.taxonomy;
+        let groups: Vec<String> =
+            taxonomy.category_groups().map(|name| safe(name.as_str()).into_owned()).collect();
+        let groups = groups.join(", ");
+        let by_pattern: Vec<&UserPlan> = plan
+            .users
+            .iter()
+            .filter(|planned| {
+                let uncategorized = planned.before.standing == Standing::Uncategorized;
+                uncategorized && planned.decided_by == DecidedBy::Pattern && !planned.changes.is_empty()
+            })
+            .collect();
+        // A script reads every line; a person has a screen.
+        let shown = match (terminal.progress || self.context.is_demo, self.context.global.verbose) {
+            (true, 0) => AUTOMATIC_SHOWN,
+            _ => by_pattern.len(),
+        };
+        for planned in by_pattern.iter().take(shown) {
+            terminal.say(format_args!(
+                "User '{}' does not belong to any of the category group ({groups}). Automatically adding...",
+                safe(planned.user.as_str())
+            ));
+        }
+        if by_pattern.len() > shown {
+            terminal
+                .say(format_args!("... and the same for {}", count(by_pattern.len() - shown, "more user")));
+        }
+        for planned in plan.users.iter().filter(|planned| planned.before.protected.is_some()) {
+            let reason =
+                planned.before.protected.map(|i| taxonomy.protected[i].reason.as_str()).unwrap_or_default();
+            terminal.say(format_args!(
+                "User '{}' is protected: {}",
+                safe(planned.user.as_str()),
+                safe(reason)
+            ));
+        }
+        for impact in impacts(plan, roster) {
+            let joiners = count(impact.joiners, "user");
+            let group = safe(impact.group.as_str());
+            let Some(policies) = impact.policies else {
+                terminal.say(format_args!("{joiners} to join {group}, whose policies could not be read"));
+                continue;
+            };
+            let names: Vec<String> = policies
+                .iter()
+                .map(|policy| {
+                    let note = match policy.denies {
+                        Denies::Nothing => "",
+                        Denies::UnderACondition => " (denies under a condition)",
+                        Denies::Always => " (denies)",
+                        Denies::Unknown => " (text not readable)",
+                    };
+                    format!("{}{note}", safe(&policy.name))
+                })
+                .collect();
+            if names.is_empty() {
+                terminal.say(format_args!("{joiners} to join {group}, which carries no policies"));
+            } else {
+                terminal.say(format_args!("{joiners} to join {group}, which carries {}", names.join(", ")));
+            }
+            if policies.iter().any(|policy| matches!(policy.denies, Denies::Always | Denies::UnderACondition))
+            {
+                let note = terminal.on_err("take care:", CARE);
+                terminal.say(format_args!(
+                    "  {note} what {group} denies is denied to all {joiners} from then on"
+                ));
+            }
+        }
+    }
+
+    async fn apply(
+        &self,
+        session: &Session,
+        plan: &Plan,
+        roster: &Roster,
+    ) -> Result<(Outcome, Option<String>), CliError> {
+        if plan.is_empty() {
+            return Ok((Outcome::default(), None));
+        }
+        let record = Record::create(&session.home, &self.context.record_head(&self.config, session))?;
+        let progress = Progress::up_to(&self.context.terminal, plan.changes(), "Changing memberships");
+        let caller = session.caller();
+        let context = ApplyContext {
+            gateway: &session.account.gateway,
+            roster,
+            caller: caller.as_ref(),
+            record: &record,
+            progress: &|done| progress.set(done),
+        };
+        let outcome = apply(&context, plan).await;
+        session.save()?;
+        Ok((outcome, Some(record.path().display().to_string())))
+    }
+}
+
+/// A group that is about to be created, as far as planning needs it.
+fn add_group(roster: &mut Roster, name: &GroupName) {
+    if roster.group(name).is_none() {
+        roster.groups.push(Group { name: name.clone(), path: "/".to_owned(), policies: None });
+        roster.sort();
+    }
+}
+
+fn csv_line(user: &UserName, group: &GroupName) -> String {
+    let quoted = |text: &str| if text.contains(',') { format!("\"{text}\"") } else { text.to_owned() };
+    format!("{},{}\n", quoted(user.as_str()), quoted(group.as_str()))
+}
+
+/// A dialogue about open questions.
+struct Asking<'a, 'p> {
+    taxonomy: &'a Taxonomy,
+    choices: &'a mut Choices,
+    prompter: &'a mut Prompter<'p>,
+    /// Common groups to which a person said no for everybody.
+    refused: HashSet<GroupName>,
+}
+
+impl Asking<'_, '_> {
+    async fn question(&mut self, question: &Question, rest: &[Question]) -> Answer<()> {
+        match question {
+            Question::Common { user, group } => self.common(user, group, rest).await,
+            Question::Category { user } if self.choices.category.contains_key(user) => Answer::Skipped,
+            Question::Category { user } => self.category(user, rest).await,
+            Question::Conflict { user, memberships } => self.conflict(user, memberships).await,
+        }
+    }
+
+    async fn common(&mut self, user: &UserName, group: &GroupName, rest: &[Question]) -> Answer<()> {
+        let pair = (user.clone(), group.clone());
+        if self.refused.contains(group) || self.choices.common.contains(&pair) {
+            return Answer::Skipped;
+        }
+        let others: Vec<&UserName> = rest
+            .iter()
+            .filter_map(|question| match question {
+                Question::Common { user, group: other } if other == group => Some(user),
+                _ => None,
+            })
+            .collect();
+        let text = format!(
+            "User '{}' does not belong to the mandatory common group '{}'. Do you want to remediate this now (y/n)?",
+            safe(user.as_str()),
+            safe(group.as_str())
+        );
+        match self.prompter.yes_no(text, others.len()).await {
+            Answer::Given(YesNo::Yes) => {
+                self.choices.common.insert(pair);
+                Answer::Given(())
+            }
+            Answer::Given(YesNo::YesToAll) => {
+                self.choices.common.insert(pair);
+                self.choices.common.extend(others.into_iter().map(|user| (user.clone(), group.clone())));
+                Answer::Given(())
+            }
+            Answer::Given(YesNo::NoToAll) => {
+                self.refused.insert(group.clone());
+                Answer::Skipped
+            }
+            Answer::Given(YesNo::No) | Answer::Skipped => Answer::Skipped,
+            Answer::End => Answer::End,
+            Answer::Interrupted => Answer::Interrupted,
+        }
+    }
+
+    async fn category(&mut self, user: &UserName, rest: &[Question]) -> Answer<()> {
+        let groups: Vec<String> =
+            self.taxonomy.category_groups().map(|name| safe(name.as_str()).into_owned()).collect();
+        let shown = safe(user.as_str());
+        let text = format!(
+            "User '{shown}' does not belong to any of the category group ({}). Do you want to remediate this now (y/n)?",
+            groups.join(", ")
+        );
+        match self.prompter.yes_no(text, 0).await {
+            Answer::Given(YesNo::Yes | YesNo::YesToAll) => {}
+            Answer::Given(YesNo::No | YesNo::NoToAll) | Answer::Skipped => return Answer::Skipped,
+            Answer::End => return Answer::End,
+            Answer::Interrupted => return Answer::Interrupted,
+        }
+        let alike = like(user, rest);
+        let offer = alike
+            .as_ref()
+            .map(|(prefix, users)| format!("{} like '{}…'", count(users.len(), "other user"), safe(prefix)));
+        let question = format!("Which category group should '{shown}' belong to?");
+        match self.prompter.choose(&question, &groups, offer.as_deref()).await {
+            Answer::Given(Choice::One(category)) => {
+                self.choices.category.insert(user.clone(), (category, DecidedBy::Prompt));
+                Answer::Given(())
+            }
+            Answer::Given(Choice::AllLikeIt(category)) => {
+                let others = alike.map(|(_, users)| users).unwrap_or_default();
+                for user in std::iter::once(user).chain(others) {
+                    self.choices.category.insert(user.clone(), (category, DecidedBy::Prompt));
+                }
+                Answer::Given(())
+            }
+            Answer::Skipped => Answer::Skipped,
+            Answer::End => Answer::End,
+            Answer::Interrupted => Answer::Interrupted,
+        }
+    }
+
+    /// Only on a terminal: a conflict is never settled by an answer that was not made for it.
+    async fn conflict(&mut self, user: &UserName, memberships: &[usize]) -> Answer<()> {
+        if !self.prompter.interactive() {
+            return Answer::Skipped;
+        }
+        let groups: Vec<String> = memberships
+            .iter()
+            .map(|position| safe(self.taxonomy.categories[*position].group.as_str()).into_owned())
+            .collect();
+        let question =
+            format!("User '{}' is in {}. Which one does it keep?", safe(user.as_str()), groups.join(" and "));
+        match self.prompter.choose(&question, &groups, None).await {
+            Answer::Given(Choice::One(chosen) | Choice::AllLikeIt(chosen)) => {
+                self.choices.category.insert(user.clone(), (memberships[chosen], DecidedBy::Prompt));
+                Answer::Given(())
+            }
+            Answer::Skipped => Answer::Skipped,
+            Answer::End => Answer::End,
+            Answer::Interrupted => Answer::Interrupted,
+        }
+    }
+}
+
+/// Returns the others whose name begins as this one's does up to its first separator, if there are any.
+fn like<'q>(user: &UserName, rest: &'q [Question]) -> Option<(String, Vec<&'q UserName>)> {
+    let end = user.as_str().find(['-', '_', '.', '@'])?;
+    let prefix = user.as_str()[..=end].to_owned();
+    let others: Vec<&UserName> = rest
+        .iter()
+        .filter_map(|question| match question {
+            Question::Category { user } if user.as_str().starts_with(&prefix) => Some(user),
+            _ => None,
+        })
+        .collect();
+    (!others.is_empty()).then_some((prefix, others))
+}

@@ -1,0 +1,328 @@
+//! What a command works with: the config that holds, the account, and the way to the person.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use miette::{GraphicalReportHandler, GraphicalTheme, NamedSource};
+use muster_aws::{Account, ConnectOptions, Head, Home, Interrupt, connect};
+use muster_core::config::{ConfigFile, Format, Overrides, Problem, Settings, Severity, Tool, resolve};
+use muster_core::name::UserName;
+use muster_core::roster::Roster;
+use muster_sandbox::{Sandbox, StateFile};
+
+use crate::cli::GlobalArgs;
+use crate::environment::{Environment, rfc3339};
+use crate::error::{CliError, ConfigProblem, ConfigSource};
+use crate::terminal::{BAD, Terminal, safe};
+
+/// The longest config file that is read, in bytes.
+const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The longest snapshot or decisions file that is read, in bytes.
+const INPUT_BYTES_MAX: u64 = 512 * 1024 * 1024;
+
+/// Everything that a command is given besides its own options.
+pub(crate) struct Context {
+    pub(crate) global: GlobalArgs,
+    pub(crate) environment: Environment,
+    pub(crate) terminal: Terminal,
+    pub(crate) interrupt: Interrupt,
+    /// This run's id.
+    pub(crate) run: String,
+    /// When it began, in milliseconds since 1970.
+    pub(crate) started_ms: i64,
+    /// The command line, for the record.
+    pub(crate) command_line: Vec<String>,
+    /// The demo runs it: told for people, with nothing to keep.
+    pub(crate) is_demo: bool,
+}
+
+/// A config that was found, or that there is none.
+#[derive(Default)]
+pub(crate) struct Config {
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) source: Option<ConfigSource>,
+    pub(crate) file: Option<ConfigFile>,
+    pub(crate) format: Option<Format>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// An account that a command works on.
+pub(crate) struct Session {
+    pub(crate) account: Account,
+    pub(crate) alias: Option<String>,
+    pub(crate) home: Home,
+    sandbox: Option<Sandbox>,
+}
+
+impl Session {
+    /// Returns the user that calls, if it is one.
+    pub(crate) fn caller(&self) -> Option<UserName> {
+        let (_, resource) = self.account.caller_arn.rsplit_once(":user/")?;
+        Some(UserName::new(resource.rsplit('/').next()?))
+    }
+
+    /// Keeps what happened to an embedded account.
+    pub(crate) fn save(&self) -> Result<(), CliError> {
+        Ok(self.sandbox.as_ref().map_or(Ok(()), Sandbox::save)?)
+    }
+}
+
+impl Context {
+    /// Finds the config of the profile and reads it.
+    pub(crate) fn config(&self) -> Result<Config, CliError> {
+        let Some((path, format)) = self.find_config() else { return Ok(Config::default()) };
+        let text = read_text(&path, CONFIG_BYTES_MAX)?;
+        let format = format.unwrap_or(if text.trim_start().starts_with('{') {
+            Format::Recipes
+        } else {
+            Format::Native
+        });
+        let (file, problems) = ConfigFile::parse(&text, format);
+        let source = Arc::new(NamedSource::new(path.display().to_string(), text));
+        Ok(Config { path: Some(path), source: Some(source), file, format: Some(format), problems })
+    }
+
+    /// Returns where the config is: never in the current folder unless it was named.
+    fn find_config(&self) -> Option<(PathBuf, Option<Format>)> {
+        if let Some(path) = &self.global.config {
+            let format = match path.extension().and_then(|ending| ending.to_str()) {
+                Some("toml") => Some(Format::Native),
+                Some("json") => Some(Format::Recipes),
+                _ => None,
+            };
+            return Some((path.clone(), format));
+        }
+        let profile = self.given_profile().unwrap_or("default");
+        if profile.contains(['/', '\\']) || profile.starts_with('.') {
+            return None; // no file of ours is called so, and no folder is left by way of a name
+        }
+        let aws = self.environment.home.as_ref()?.join(".aws");
+        let candidates = [
+            (aws.join("muster").join(format!("{profile}.toml")), Format::Native),
+            (aws.join("recipes").join(format!("{profile}.json")), Format::Recipes),
+            (aws.join("opinel").join(format!("{profile}.json")), Format::Recipes),
+        ];
+        let found = candidates.into_iter().find(|(path, _)| path.symlink_metadata().is_ok());
+        found.map(|(path, format)| (path, Some(format)))
+    }
+
+    /// Returns the profile that was named outright.
+    fn given_profile(&self) -> Option<&str> {
+        self.global.profile.as_deref().or(self.environment.profile.as_deref())
+    }
+
+    /// Works out what holds for a tool; shows everything that is wrong, and ends here if anything is.
+    pub(crate) fn settings(
+        &self,
+        config: &Config,
+        tool: Tool,
+        given: &Overrides,
+    ) -> Result<Settings, CliError> {
+        let mut problems = config.problems.clone();
+        let mut settings = Settings::default();
+        if config.path.is_none() || config.file.is_some() {
+            let (resolved, more) = resolve(config.file.as_ref(), tool, given);
+            settings = resolved;
+            problems.extend(more);
+        }
+        self.show_problems(config, &problems);
+        problems.retain(|problem| problem.severity == Severity::Error);
+        if !problems.is_empty() {
+            return Err(CliError::Config(problems));
+        }
+        if let (Some(given), Some(own)) =
+            (self.given_profile(), config.file.as_ref().and_then(ConfigFile::profile_name))
+            && given != own
+        {
+            let (given, own) = (safe(given), safe(own));
+            self.terminal
+                .warn(format_args!("using the profile `{given}`, although the config names `{own}`"));
+        }
+        Ok(settings)
+    }
+
+    /// Shows problems of a config with the lines they are on.
+    pub(crate) fn show_problems(&self, config: &Config, problems: &[Problem]) {
+        let theme = match (self.terminal.progress, self.terminal.colors_err()) {
+            (_, true) => GraphicalTheme::unicode(),
+            (true, false) => GraphicalTheme::unicode_nocolor(),
+            (false, false) => GraphicalTheme::none(),
+        };
+        let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_wrap_lines(false);
+        for problem in problems {
+            let diagnostic = ConfigProblem { problem: problem.clone(), text: config.source.clone() };
+            let mut text = String::new();
+            if handler.render_report(&mut text, &diagnostic).is_ok() {
+                self.terminal.say(text.trim_end());
+            }
+        }
+    }
+
+    /// Shows why a run ended.
+    pub(crate) fn show_error(&self, error: &CliError) {
+        self.terminal.say(format_args!(
+            "{} {}",
+            self.terminal.on_err("error:", BAD),
+            lines_safe(&error.to_string())
+        ));
+        if let Some(help) = error.help() {
+            self.terminal.say(format_args!("  help: {}", help.replace('\n', "\n        ")));
+        }
+    }
+
+    /// Connects to the account, and says which it is.
+    ///
+    /// `changes`: the command is about to change something, so that the config's guard holds.
+    pub(crate) async fn connect(
+        &self,
+        config: &Config,
+        settings: &Settings,
+        changes: bool,
+    ) -> Result<Session, CliError> {
+        let sandbox = self.global.sandbox.as_deref().map(|path| self.sandbox(path)).transpose()?;
+        let profile = self.global.profile.clone();
+        let profile = profile.or_else(|| {
+            let own = config.file.as_ref()?.profile_name()?;
+            self.environment.profile.is_none().then(|| own.to_owned())
+        });
+        if let (None, Some(name), true, None) =
+            (&profile, &self.environment.profile, self.environment.has_keys, &sandbox)
+        {
+            self.terminal.warn(format_args!(
+                "AWS_ACCESS_KEY_ID is set and wins over AWS_PROFILE={}; use --profile to have that profile's credentials",
+                safe(name)
+            ));
+        }
+        let ask = {
+            let (code, terminal, silent) =
+                (self.global.mfa_code.clone(), self.terminal.clone(), self.global.no_input);
+            move |serial: &str| match &code {
+                Some(code) => Ok(code.clone()),
+                None if terminal.interactive && !silent => {
+                    inquire::Text::new(&format!("MFA code of {}:", safe(serial)))
+                        .prompt()
+                        .map_err(|e| e.to_string())
+                }
+                None => Err("there is no terminal to ask on".to_owned()),
+            }
+        };
+        let account = connect(ConnectOptions {
+            profile,
+            environment_profile: self.environment.profile.clone(),
+            region: self.global.region.clone(),
+            endpoint_url: self.global.endpoint_url.clone(),
+            embedded: sandbox.clone().map(aws_smithy_runtime_api::client::http::SharedHttpClient::new),
+            ask_mfa_code: Some(Box::new(ask)),
+            run_id: self.run.clone(),
+            rate: Some(self.global.rate.0),
+            interrupt: self.interrupt.clone(),
+        })
+        .await?;
+        let home = match (&self.global.sandbox, &self.environment.state) {
+            (Some(file), _) => Home::of_sandbox(file),
+            (None, Some(state)) => {
+                Home::of_account(state, &account.partition, &account.id, account.endpoint.as_deref())
+            }
+            (None, None) => {
+                return Err(CliError::usage("no home folder is known, so no record of the run can be kept"));
+            }
+        };
+        let alias = if changes { muster_aws::alias(&account.gateway).await } else { None };
+        let session = Session { account, alias, home, sandbox };
+        if changes {
+            self.announce(config, &session);
+            let guard = &settings.accounts;
+            if self.global.sandbox.is_none() && !guard.is_empty() && !guard.contains(&session.account.id) {
+                let found = session.account.id.clone();
+                return Err(CliError::WrongAccount { wanted: guard.clone(), found });
+            }
+        }
+        Ok(session)
+    }
+
+    fn sandbox(&self, path: &Path) -> Result<Sandbox, CliError> {
+        let (file, account, clock_ms) = StateFile::open(path)?;
+        let faults = self.global.faults.clone().unwrap_or_default();
+        Ok(Sandbox::new(account, faults, clock_ms.max(self.started_ms)).with_file(file))
+    }
+
+    /// Says which config, profile, account and endpoint are about to be used.
+    fn announce(&self, config: &Config, session: &Session) {
+        let account = &session.account;
+        let alias = session.alias.as_deref().map(|alias| format!(" ({})", safe(alias))).unwrap_or_default();
+        let place = match (&self.global.sandbox, &account.endpoint) {
+            (Some(file), _) => format!("embedded in {}", file.display()),
+            (None, Some(url)) => format!("at {}", safe(url)),
+            (None, None) => format!("of partition {}", safe(&account.partition)),
+        };
+        let profile = account.profile.as_deref().filter(|_| self.global.sandbox.is_none());
+        let profile = profile.map(|profile| format!(", profile {}", safe(profile))).unwrap_or_default();
+        let path = config.path.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
+        self.terminal.say(format_args!(
+            "Account {}{alias} {place}, as {}{profile}; config: {path}",
+            safe(&account.id),
+            safe(&account.caller_arn)
+        ));
+    }
+
+    /// Returns the head of this run's record.
+    pub(crate) fn record_head(&self, config: &Config, session: &Session) -> Head {
+        let text = config.source.as_ref().map(|source| source.inner().as_bytes());
+        Head {
+            muster_record: Head::VERSION,
+            run: self.run.clone(),
+            at: rfc3339(self.started_ms),
+            command: self.command_line.clone(),
+            account: session.account.id.clone(),
+            partition: session.account.partition.clone(),
+            endpoint: session.account.endpoint.clone(),
+            caller: session.account.caller_arn.clone(),
+            profile: session.account.profile.clone(),
+            config_hash: text.map(muster_aws::short_hash),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+fn lines_safe(text: &str) -> String {
+    text.split('\n').map(safe).collect::<Vec<_>>().join("\n")
+}
+
+/// Reads a snapshot.
+pub(crate) fn read_snapshot(path: &Path) -> Result<Roster, CliError> {
+    let text = read_text(path, INPUT_BYTES_MAX)?;
+    Roster::from_json(&text).map_err(|source| CliError::Snapshot { path: path.to_owned(), source })
+}
+
+/// Reads a text that a person wrote.
+pub(crate) fn read_input(path: &Path) -> Result<String, CliError> {
+    read_text(path, INPUT_BYTES_MAX)
+}
+
+fn read_text(path: &Path, bytes_max: u64) -> Result<String, CliError> {
+    let wrong = |reason: String| CliError::Usage {
+        message: format!("failed to read `{}`: {reason}", path.display()),
+        help: None,
+    };
+    let meta = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
+    if meta.is_dir() {
+        return Err(wrong("it is a folder".to_owned()));
+    }
+    if meta.len() > bytes_max {
+        let mib = bytes_max / (1024 * 1024);
+        return Err(wrong(format!("it has {} bytes, and more than {mib} MiB is not read", meta.len())));
+    }
+    let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| {
+        wrong(format!("it is not text in UTF-8: byte {} is wrong", error.utf8_error().valid_up_to() + 1))
+    })
+}
+
+/// Writes a file that must not exist yet: to a temporary name beside it, then linked into place.
+pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), CliError> {
+    use std::io::Write as _;
+    let wrong = |error: std::io::Error| CliError::Write { path: path.to_owned(), reason: error.to_string() };
+    let mut file = std::fs::OpenOptions::new().create_new(true).write(true).open(path).map_err(wrong)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(wrong)
+}

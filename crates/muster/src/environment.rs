@@ -1,0 +1,58 @@
+//! The environment, read in one place.
+
+use std::path::PathBuf;
+
+/// What the environment says.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Environment {
+    /// The home folder.
+    pub(crate) home: Option<PathBuf>,
+    /// Where state that outlives a run belongs.
+    pub(crate) state: Option<PathBuf>,
+    /// `AWS_PROFILE` (or the older `AWS_DEFAULT_PROFILE`).
+    pub(crate) profile: Option<String>,
+    /// Whether `AWS_ACCESS_KEY_ID` is set.
+    pub(crate) has_keys: bool,
+    /// `MUSTER_LOG`.
+    pub(crate) log: Option<String>,
+    /// Whether colours are unwelcome: `NO_COLOR`, or a terminal that has none.
+    pub(crate) no_color: bool,
+}
+
+impl Environment {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub(crate) fn read() -> Self {
+        let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let home = etcetera::home_dir().ok();
+        let state = etcetera::choose_base_strategy().ok().and_then(|base| {
+            etcetera::BaseStrategy::state_dir(&base).or(Some(etcetera::BaseStrategy::data_dir(&base)))
+        });
+        Self {
+            home,
+            state,
+            profile: text("AWS_PROFILE").or_else(|| text("AWS_DEFAULT_PROFILE")),
+            has_keys: text("AWS_ACCESS_KEY_ID").is_some(),
+            log: text("MUSTER_LOG"),
+            no_color: text("NO_COLOR").is_some() || text("TERM").as_deref() == Some("dumb"),
+        }
+    }
+}
+
+/// Returns the time now, as milliseconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+pub(crate) fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Returns a time as RFC 3339 in whole seconds.
+pub(crate) fn rfc3339(ms: i64) -> String {
+    jiff::Timestamp::from_second(ms.div_euclid(1000)).map(|time| time.to_string()).unwrap_or_default()
+}
+
+/// Returns an id for this run: when, and something random.
+pub(crate) fn new_run_id(ms: i64) -> String {
+    let random = getrandom::u32().unwrap_or_else(|_| std::process::id());
+    let at: String = rfc3339(ms).chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("{at}-{random:08x}")
+}

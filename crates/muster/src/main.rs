@@ -1,0 +1,122 @@
+//! The command `muster`.
+
+mod cli;
+mod commands;
+mod context;
+mod environment;
+mod error;
+mod exit;
+mod invocation;
+mod logging;
+mod progress;
+mod prompt;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use muster_aws::Interrupt;
+
+use crate::cli::{Cli, Command};
+use crate::context::Context;
+use crate::environment::Environment;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::terminal::Terminal;
+
+fn main() -> ExitCode {
+    let arguments = invocation::arguments(std::env::args_os());
+    let command_line = arguments.iter().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let Cli { mut global, command } = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
+        }
+    };
+    let environment = Environment::read();
+    let terminal = Terminal::new(global.color, environment.no_color);
+    global.verbose += if global.debug { 2 } else { 0 };
+    logging::start(global.verbose, environment.log.as_deref(), terminal.colors_err());
+    let started_ms = environment::now_ms();
+    let context = Context {
+        run: environment::new_run_id(started_ms),
+        global,
+        environment,
+        terminal,
+        interrupt: Interrupt::default(),
+        started_ms,
+        command_line: without_code(command_line),
+        is_demo: false,
+    };
+    let ended = run(&context, command);
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            context.show_error(&error);
+            error.exit().into()
+        }
+    }
+}
+
+/// Leaves an MFA code out of what is written down.
+fn without_code(mut command_line: Vec<String>) -> Vec<String> {
+    for i in 0..command_line.len() {
+        if command_line[i] == "--mfa-code" && i + 1 < command_line.len() {
+            "******".clone_into(&mut command_line[i + 1]);
+        } else if command_line[i].starts_with("--mfa-code=") {
+            "--mfa-code=******".clone_into(&mut command_line[i]);
+        }
+    }
+    command_line
+}
+
+fn run(context: &Context, command: Command) -> Result<Exit, CliError> {
+    match command {
+        Command::CreateDefaultGroups(args) => {
+            with_runtime(context, commands::create_default_groups::run(context, &args))
+        }
+        Command::SortUsers(args) => with_runtime(context, commands::sort_users::run(context, &args)),
+        Command::Snapshot(args) => with_runtime(context, commands::snapshot::run(context, &args)),
+        Command::Revert(args) => with_runtime(context, commands::revert::run(context, &args)),
+        Command::Permissions(args) => commands::permissions::run(context, &args),
+        Command::Config(command) => commands::config::run(context, &command),
+        Command::Sandbox(command) => commands::sandbox::run(context, &command),
+        Command::Demo(args) => commands::demo::run(context, &args),
+        Command::InstallLinks(args) => commands::install_links::run(context, &args),
+        Command::Completions(args) => Ok(commands::completions::run(context, &args)),
+        Command::Man => commands::completions::man(context),
+    }
+}
+
+/// Runs a command that calls an account. Time stands still for an embedded account but for what the command itself
+/// waits for, so that its waits take none.
+fn with_runtime(
+    context: &Context,
+    command: impl Future<Output = Result<Exit, CliError>>,
+) -> Result<Exit, CliError> {
+    let runtime = runtime(context.global.sandbox.is_some())?;
+    runtime.block_on(async {
+        obey_ctrl_c(context.interrupt.clone());
+        command.await
+    })
+}
+
+pub(crate) fn runtime(embedded: bool) -> Result<tokio::runtime::Runtime, CliError> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let built = builder.enable_all().start_paused(embedded).build();
+    built.map_err(|error| CliError::usage(format!("failed to start: {error}")))
+}
+
+/// The first Ctrl-C finishes what is under way; the second ends at once.
+pub(crate) fn obey_ctrl_c(interrupt: Interrupt) {
+    tokio::spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            if interrupt.is_set() {
+                #[expect(clippy::exit, reason = "the person insists")]
+                std::process::exit(130);
+            }
+            interrupt.set();
+        }
+    });
+}

@@ -1,0 +1,194 @@
+//! Questions to a person: menus on a terminal, plain lines from a pipe.
+
+use std::fmt::Display;
+
+use muster_aws::Interrupt;
+
+use crate::terminal::Terminal;
+
+/// Wrong answers to one question before it is skipped.
+const TRIES_MAX: u32 = 5;
+
+/// What came of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer<T> {
+    /// This.
+    Given(T),
+    /// Nothing for this question.
+    Skipped,
+    /// Nothing for any further question: the input has ended, or everything is to be skipped.
+    End,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+/// An answer to a yes/no question that may hold for others too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum YesNo {
+    Yes,
+    No,
+    YesToAll,
+    NoToAll,
+}
+
+/// A choice that was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// This entry.
+    One(usize),
+    /// This entry, for all others like it too.
+    AllLikeIt(usize),
+}
+
+/// Asks questions.
+pub(crate) struct Prompter<'c> {
+    terminal: &'c Terminal,
+    interrupt: &'c Interrupt,
+    /// Nobody may be asked.
+    silent: bool,
+    /// Yes to every "do you want to".
+    yes: bool,
+    ended: bool,
+}
+
+impl<'c> Prompter<'c> {
+    pub(crate) fn new(terminal: &'c Terminal, interrupt: &'c Interrupt, silent: bool, yes: bool) -> Self {
+        Self { terminal, interrupt, silent, yes, ended: false }
+    }
+
+    /// Returns whether a person sits at a terminal.
+    pub(crate) fn interactive(&self) -> bool {
+        self.terminal.interactive && !self.silent
+    }
+
+    /// Asks a question that ends in `(y/n)?`. With `others`, a person may answer for all of them.
+    pub(crate) async fn yes_no(&mut self, question: impl Display, others: usize) -> Answer<YesNo> {
+        if self.yes {
+            self.terminal.say(format_args!("{question} y"));
+            return Answer::Given(YesNo::Yes);
+        }
+        if self.silent || self.ended {
+            return Answer::End;
+        }
+        let for_all = self.interactive() && others > 0;
+        for _ in 0..TRIES_MAX {
+            if for_all {
+                self.terminal.ask(format_args!("{question} [a: yes to all {}, none: no to all]", others + 1));
+            } else {
+                self.terminal.ask(&question);
+            }
+            let line = match self.line().await {
+                Answer::Given(line) => line,
+                Answer::Skipped => return Answer::Skipped,
+                Answer::End => return Answer::End,
+                Answer::Interrupted => return Answer::Interrupted,
+            };
+            match line.trim().to_ascii_lowercase().as_str() {
+                "y" | "yes" => return Answer::Given(YesNo::Yes),
+                "n" | "no" => return Answer::Given(YesNo::No),
+                "a" | "all" if for_all => return Answer::Given(YesNo::YesToAll),
+                "none" if for_all => return Answer::Given(YesNo::NoToAll),
+                _ => self.terminal.say("Please answer y or n."),
+            }
+        }
+        self.terminal.say("Skipped after five answers that are neither yes nor no.");
+        Answer::Skipped
+    }
+
+    /// Asks for one of several; `alike` describes the others that one answer could decide about.
+    pub(crate) async fn choose(
+        &mut self,
+        question: &str,
+        choices: &[String],
+        alike: Option<&str>,
+    ) -> Answer<Choice> {
+        if self.silent || self.ended {
+            return Answer::End;
+        }
+        if self.interactive() {
+            return self.menu(question, choices, alike);
+        }
+        self.terminal.say(question);
+        for (number, choice) in choices.iter().enumerate() {
+            self.terminal.say(format_args!("  {}. {choice}", number + 1));
+        }
+        for _ in 0..TRIES_MAX {
+            self.terminal.ask(format_args!("Choice (1-{}, or the group's name):", choices.len()));
+            let line = match self.line().await {
+                Answer::Given(line) => line,
+                Answer::Skipped => return Answer::Skipped,
+                Answer::End => return Answer::End,
+                Answer::Interrupted => return Answer::Interrupted,
+            };
+            let line = line.trim();
+            let number = line.parse::<usize>().ok().filter(|number| (1..=choices.len()).contains(number));
+            let named = choices.iter().position(|choice| choice.eq_ignore_ascii_case(line));
+            if let Some(position) = number.map(|number| number - 1).or(named) {
+                return Answer::Given(Choice::One(position));
+            }
+            self.terminal.say(format_args!(
+                "Please answer with a number from 1 to {}, or a group's name.",
+                choices.len()
+            ));
+        }
+        self.terminal.say("Skipped after five answers that name no group.");
+        Answer::Skipped
+    }
+
+    fn menu(&mut self, question: &str, choices: &[String], alike: Option<&str>) -> Answer<Choice> {
+        let mut entries: Vec<String> = choices.to_vec();
+        if let Some(alike) = alike {
+            entries.extend(choices.iter().map(|choice| format!("{choice}, and the same for {alike}")));
+        }
+        entries.push("skip this user".to_owned());
+        entries.push("skip all that are left".to_owned());
+        let (skip, groups) = (entries.len() - 2, choices.len());
+        let chosen = inquire::Select::new(question, entries).with_page_size(10).raw_prompt();
+        match chosen.map(|entry| entry.index) {
+            Ok(index) if index < groups => Answer::Given(Choice::One(index)),
+            Ok(index) if index < skip => Answer::Given(Choice::AllLikeIt(index - groups)),
+            Ok(index) if index == skip => Answer::Skipped,
+            Err(inquire::InquireError::OperationCanceled) => Answer::Skipped,
+            Err(inquire::InquireError::OperationInterrupted) => {
+                self.interrupt.set();
+                Answer::Interrupted
+            }
+            Ok(_) | Err(_) => {
+                self.ended = true;
+                Answer::End
+            }
+        }
+    }
+
+    /// Reads one line from stdin, unless nobody may be asked.
+    async fn line(&mut self) -> Answer<String> {
+        // A thread of its own: it cannot be cancelled, and must not keep Ctrl-C from being obeyed.
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let read = std::io::stdin().read_line(&mut line);
+            let _ = sender.send(read.ok().filter(|bytes| *bytes > 0).map(|_| line));
+        });
+        let line = tokio::select! {
+            line = receiver => line.ok().flatten(),
+            () = self.interrupt.wait() => {
+                self.terminal.say("");
+                return Answer::Interrupted;
+            }
+        };
+        match line {
+            Some(line) => {
+                if !self.terminal.interactive {
+                    // What came through a pipe is not seen otherwise.
+                    self.terminal.say(crate::terminal::safe(line.trim_end()));
+                }
+                Answer::Given(line)
+            }
+            None => {
+                self.ended = true;
+                self.terminal.say("");
+                Answer::End
+            }
+        }
+    }
+}
