@@ -33,6 +33,7 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default();
 pub(crate) const CARE: Style = AnsiColor::Yellow.on_default();
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 
+#[expect(clippy::unused_self, reason = "whoever may write is handed the terminal")]
 impl Terminal {
     pub(crate) fn new(choice: ColorChoice, no_color: bool) -> Self {
         let color = |is_terminal: bool| match choice {

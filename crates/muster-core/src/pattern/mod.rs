@@ -99,11 +99,11 @@ mod tests {
 
     #[test]
     fn a_catastrophic_pattern_is_an_error_that_names_both() {
-        let pattern = Pattern::new(r"(?=(a+)+$)(?!x)(a+)+\2!").unwrap();
+        let pattern = Pattern::new(r"(?:(?=a)(?:a|aa))+b").unwrap();
         let name = "a".repeat(60);
         let error = pattern.matches(&name).unwrap_err();
         assert_eq!(error.name, name);
-        assert!(error.to_string().contains("(a+)+"), "{error}");
+        assert!(error.to_string().contains("(?:a|aa)"), "{error}");
     }
 
     #[test]
