@@ -1,0 +1,96 @@
+//! An embedded account served over HTTP.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::env::TestEnv;
+
+/// A `muster sandbox serve` that ends with the test.
+pub struct Served {
+    child: Child,
+    /// `http://127.0.0.1:PORT`.
+    pub url: String,
+    log: std::path::PathBuf,
+}
+
+/// An access key that every embedded account takes for its administrator's.
+const KEY: [(&str, &str); 3] = [
+    ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+    ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+    ("AWS_DEFAULT_REGION", "us-east-1"),
+];
+
+impl Served {
+    /// Serves the account in a file, or an empty one.
+    pub fn new(env: &TestEnv, state: Option<&str>, faults: &str) -> Self {
+        let log = env.path("requests.log");
+        let mut command = env.command(env.binary());
+        command.args(["sandbox", "serve", "--log"]).arg(&log);
+        if let Some(state) = state {
+            command.args(["--state", state]);
+        }
+        if !faults.is_empty() {
+            command.args(["--faults", faults]);
+        }
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("muster starts");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("stdout is piped");
+        BufReader::new(stdout).read_line(&mut line).expect("the first line");
+        let url = line.trim().strip_prefix("listening on ").expect("the first line says where it listens").to_owned();
+        Self { child, url, log }
+    }
+
+    /// Returns the environment that points a client at it.
+    pub fn env(&self) -> Vec<(&str, &str)> {
+        KEY.into_iter().chain([("AWS_ENDPOINT_URL", self.url.as_str())]).collect()
+    }
+
+    /// Returns the requests so far.
+    pub fn requests(&self) -> Vec<Value> {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        log.lines().map(|line| serde_json::from_str(line).expect("a line of the log is JSON")).collect()
+    }
+
+    /// Returns how many requests for an operation came in.
+    pub fn count(&self, action: &str) -> usize {
+        self.requests().iter().filter(|request| request["action"] == action).count()
+    }
+
+    /// Returns the operations that change something among the requests.
+    pub fn mutations(&self) -> Vec<String> {
+        let actions = self.requests().into_iter().filter_map(|request| request["action"].as_str().map(str::to_owned));
+        actions.filter(|action| !["Get", "List"].iter().any(|reads| action.starts_with(reads))).collect()
+    }
+
+    /// Ends it as Ctrl-C does, so that it keeps its state; returns its exit status.
+    pub fn stop(mut self) -> i32 {
+        interrupt(&self.child);
+        self.child.wait().expect("it ends").code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends Ctrl-C's signal.
+pub(crate) fn interrupt(child: &Child) {
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(sent.is_ok_and(|status| status.success()), "the signal is sent");
+}
+
+/// Waits until something is so, for a minute at the most.
+#[track_caller]
+pub fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(60), "{what} does not come");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
