@@ -24,13 +24,15 @@ pub enum Standing {
     },
     /// In the group for disabled users, and so in no category on purpose.
     Disabled,
+    /// The config has no categories.
+    NoCategories,
 }
 
-/// The word for a [`Standing`] in reports. A disabled user is where it should be: `sorted`.
+/// The word for a [`Standing`] in reports. A user that is in no category on purpose is where it should be: `sorted`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StandingName {
-    /// See [`Standing::Sorted`] and [`Standing::Disabled`].
+    /// See [`Standing::Sorted`], [`Standing::Disabled`] and [`Standing::NoCategories`].
     Sorted,
     /// See [`Standing::Uncategorized`].
     Uncategorized,
@@ -44,7 +46,7 @@ impl Standing {
     /// Returns the word for reports.
     pub fn name(&self) -> StandingName {
         match self {
-            Self::Sorted(_) | Self::Disabled => StandingName::Sorted,
+            Self::Sorted(_) | Self::Disabled | Self::NoCategories => StandingName::Sorted,
             Self::Uncategorized => StandingName::Uncategorized,
             Self::Conflicting(_) => StandingName::Conflicting,
             Self::Misfiled { .. } => StandingName::Misfiled,
@@ -112,6 +114,7 @@ pub fn assess(taxonomy: &Taxonomy, user: &User) -> Result<Assessment, AssessErro
 fn standing(categories: &[Category], matches: &[usize], is_member: impl Fn(&GroupName) -> bool) -> Standing {
     let mut memberships = (0..categories.len()).filter(|&i| is_member(&categories[i].group));
     match (memberships.next(), memberships.next()) {
+        (None, _) if categories.is_empty() => Standing::NoCategories,
         (None, _) => Standing::Uncategorized,
         (Some(first), Some(second)) => {
             Standing::Conflicting([first, second].into_iter().chain(memberships).collect())

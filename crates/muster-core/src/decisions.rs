@@ -30,7 +30,7 @@ pub fn read(
         .comment(Some(b'#'))
         .from_reader(text.strip_prefix('\u{feff}').unwrap_or(text).as_bytes());
     let (mut decisions, mut problems) = (HashMap::new(), Vec::new());
-    let mut record = csv::StringRecord::new();
+    let (mut record, mut first) = (csv::StringRecord::new(), true);
     loop {
         match reader.read_record(&mut record) {
             Ok(false) => break,
@@ -43,7 +43,7 @@ pub fn read(
         }
         let line = record.position().map_or(0, csv::Position::line);
         let fields: Vec<&str> = record.iter().collect();
-        if line == 1
+        if std::mem::take(&mut first)
             && fields.len() == 2
             && fields[0].eq_ignore_ascii_case("user")
             && fields[1].eq_ignore_ascii_case("group")

@@ -171,14 +171,15 @@ fn plan_user(taxonomy: &Taxonomy, user: &User, before: Assessment, choices: &Cho
     let (target, decided_by) = target(user, &before, choices);
     let mut changes = Vec::new();
     if before.protected.is_none() {
+        // The category first: where there is room for one more group only, it is the one that counts.
+        if let Some(target) = target {
+            move_to(taxonomy, target, &before.standing, &mut changes);
+        }
         for &position in &before.missing_common {
             let group = &taxonomy.common[position];
             if choices.force_common_group || choices.common.contains(&(user.name.clone(), group.clone())) {
                 changes.push(Change::Add(group.clone()));
             }
-        }
-        if let Some(target) = target {
-            move_to(taxonomy, target, &before.standing, &mut changes);
         }
     }
     let decided_by = if before.protected.is_some() && decided_by != DecidedBy::Already {
@@ -194,7 +195,7 @@ fn target(user: &User, before: &Assessment, choices: &Choices) -> (Option<usize>
     let chosen = choices.category.get(&user.name).copied();
     let by_choice = |(position, by): (usize, DecidedBy)| (Some(position), by);
     match &before.standing {
-        Standing::Sorted(_) | Standing::Disabled => (None, DecidedBy::Already),
+        Standing::Sorted(_) | Standing::Disabled | Standing::NoCategories => (None, DecidedBy::Already),
         Standing::Uncategorized => match (before.matches.first(), chosen, choices.default_category) {
             (Some(&first), ..) => (Some(first), DecidedBy::Pattern),
             (None, Some(chosen), _) => by_choice(chosen),
@@ -222,7 +223,7 @@ fn move_to(taxonomy: &Taxonomy, target: usize, standing: &Standing, changes: &mu
     let memberships = match standing {
         Standing::Conflicting(memberships) => memberships.as_slice(),
         Standing::Misfiled { is_in, .. } | Standing::Sorted(is_in) => std::slice::from_ref(is_in),
-        Standing::Uncategorized | Standing::Disabled => &[],
+        Standing::Uncategorized | Standing::Disabled | Standing::NoCategories => &[],
     };
     let group = |position: usize| taxonomy.categories[position].group.clone();
     if !memberships.contains(&target) {
@@ -234,10 +235,7 @@ fn move_to(taxonomy: &Taxonomy, target: usize, standing: &Standing, changes: &mu
 /// Holds back additions over the limit of groups per user, and with them the removals that rely on them.
 fn hold_back(planned: &mut UserPlan, memberships: usize) {
     let mut room = GROUPS_PER_USER_MAX.saturating_sub(memberships);
-    if planned.changes.iter().filter(|change| matches!(change, Change::Add(_))).count() <= room {
-        return;
-    }
-    let (mut kept, mut blocked) = (Vec::new(), Vec::new());
+    let (mut kept, mut blocked) = (Vec::with_capacity(planned.changes.len()), Vec::new());
     for change in planned.changes.drain(..) {
         match change {
             Change::Add(group) if room == 0 => blocked.push(group),
@@ -245,7 +243,11 @@ fn hold_back(planned: &mut UserPlan, memberships: usize) {
                 room -= 1;
                 kept.push(change);
             }
-            Change::Remove(_) if blocked.is_empty() => kept.push(change),
+            // Removals follow the addition of the category alone; common groups come last.
+            Change::Remove(_) if blocked.is_empty() => {
+                room += 1;
+                kept.push(change);
+            }
             Change::Remove(_) => {}
         }
     }

@@ -152,6 +152,12 @@ pub enum SnapshotError {
         /// The version in the file.
         found: u32,
     },
+    /// It holds a name twice, which no account does.
+    #[error("this snapshot holds `{name}` twice (IAM ignores case)")]
+    Twice {
+        /// The name.
+        name: String,
+    },
 }
 
 impl Roster {
@@ -167,7 +173,14 @@ impl Roster {
         }
         let mut roster: Self = serde_json::from_str(text)?;
         roster.sort();
-        Ok(roster)
+        let user =
+            roster.users.windows(2).find(|pair| pair[0].name == pair[1].name).map(|pair| &pair[1].name);
+        let group =
+            roster.groups.windows(2).find(|pair| pair[0].name == pair[1].name).map(|pair| &pair[1].name);
+        match user.map(ToString::to_string).or_else(|| group.map(ToString::to_string)) {
+            Some(name) => Err(SnapshotError::Twice { name }),
+            None => Ok(roster),
+        }
     }
 
     /// Puts everything in the order that the fields promise.

@@ -1,7 +1,8 @@
 //! Config files as people have them, and as they get them wrong.
 
 use muster_core::config::{
-    ConfigFile, Format, Origin, Overrides, Problem, Settings, Severity, Tool, line_and_column, resolve, schema, to_toml,
+    ConfigFile, Format, Origin, Overrides, Problem, Settings, Severity, Tool, line_and_column, resolve,
+    schema, to_toml,
 };
 use muster_core::lint;
 
@@ -20,7 +21,12 @@ fn groups(settings: &Settings) -> Vec<String> {
 }
 
 fn patterns(settings: &Settings) -> Vec<Option<&str>> {
-    settings.taxonomy.categories.iter().map(|c| c.rule.pattern.as_ref().map(muster_core::pattern::Pattern::as_str)).collect()
+    settings
+        .taxonomy
+        .categories
+        .iter()
+        .map(|c| c.rule.pattern.as_ref().map(muster_core::pattern::Pattern::as_str))
+        .collect()
 }
 
 /// Each problem as `line:column: message`.
@@ -41,7 +47,12 @@ fn the_articles_config_loads_as_it_is() {
     assert_eq!(told(ARTICLE, &problems), Vec::<String>::new());
     assert_eq!(
         groups(&settings),
-        ["AllUsers (common)", "AllHumanUsers (category)", "AllHeadlessUsers (category)", "AllMisconfiguredUsers (category)"]
+        [
+            "AllUsers (common)",
+            "AllHumanUsers (category)",
+            "AllHeadlessUsers (category)",
+            "AllMisconfiguredUsers (category)"
+        ]
     );
     assert_eq!(patterns(&settings), [None, Some("^Headless-(.*)"), Some("^MisconfiguredUser-(.*)")]);
     assert!(settings.force_common_group && !settings.create_groups);
@@ -165,7 +176,10 @@ fn every_problem_is_told_with_its_place() {
 fn a_wrong_pattern_is_told_with_its_place() {
     let text = "common_groups = []\n[[category]]\ngroup = \"A\"\npattern = \"(a\"\n";
     let (_, problems) = load(text, Format::Native, Tool::SortUsers, &Overrides::default());
-    assert_eq!(told(text, &problems), ["Error 4:11: the pattern `(a` is wrong: this group is not closed (at character 1)"]);
+    assert_eq!(
+        told(text, &problems),
+        ["Error 4:11: the pattern `(a` is wrong: this group is not closed (at character 1)"]
+    );
 }
 
 #[test]
@@ -182,7 +196,10 @@ fn files_that_are_no_config_are_told_so() {
         (deep.as_str(), Format::Native, "not TOML"),
     ] {
         let (_, problems) = ConfigFile::parse(text, format);
-        assert!(problems.iter().any(|p| p.severity == Severity::Error && p.message.contains(word)), "{word}: {problems:?}");
+        assert!(
+            problems.iter().any(|p| p.severity == Severity::Error && p.message.contains(word)),
+            "{word}: {problems:?}"
+        );
     }
 }
 
@@ -275,7 +292,56 @@ fn the_articles_contradiction_is_pointed_out() {
 fn a_default_category_must_be_a_category() {
     let given = Overrides { default_category: Some("Nobody".to_owned()), ..Overrides::default() };
     let (_, problems) = load(ARTICLE, Format::Recipes, Tool::SortUsers, &given);
-    assert_eq!(told(ARTICLE, &problems), ["Error `default_category` is `Nobody`, which is no category group"]);
+    assert_eq!(
+        told(ARTICLE, &problems),
+        ["Error `default_category` is `Nobody`, which is no category group"]
+    );
+}
+
+/// A protection that protects nobody, or everybody, is an error: silently it would be the worst accident.
+#[test]
+fn a_selector_that_picks_nobody_or_everybody_is_an_error() {
+    for (text, word) in [
+        ("[[protected]]\nuser = \"\"\nreason = \"r\"\n", "protects nobody"),
+        ("[[protected]]\nreason = \"r\"\n", "protects nobody"),
+        ("[[protected]]\nuser = \"a\"\npath = \"\"\nreason = \"r\"\n", "must start with `/`"),
+        ("[[category]]\ngroup = \"A\"\npath = \"people/\"\n", "must start with `/`"),
+        ("\"sort-users\" = true\n", "must be a table"),
+        ("max_changes = -1\n", "a whole number"),
+    ] {
+        let (_, problems) = load(text, Format::Native, Tool::SortUsers, &Overrides::default());
+        assert!(
+            problems.iter().any(|p| p.severity == Severity::Error && p.message.contains(word)),
+            "{text}: {problems:?}"
+        );
+    }
+    let (settings, _) = load("max_changes = 0x10\n", Format::Native, Tool::SortUsers, &Overrides::default());
+    assert_eq!(settings.max_changes, Some(16));
+}
+
+#[test]
+fn a_converted_config_with_lists_in_a_section_loads() {
+    let text = r#"{"category_groups": ["A", "B"], "category_regex": ["", "b\\d"],
+                   "aws_sort_users.py": {"category_groups": ["C", "D"], "category_regex": ["c", ""]}}"#;
+    let (file, _) = ConfigFile::parse(text, Format::Recipes);
+    let (toml, _) = to_toml(&file.unwrap());
+    for tool in [Tool::SortUsers, Tool::CreateUser] {
+        let (before, _) = load(text, Format::Recipes, tool, &Overrides::default());
+        let (after, problems) = load(&toml, Format::Native, tool, &Overrides::default());
+        assert!(problems.is_empty(), "{problems:?}\n{toml}");
+        assert_eq!(before.taxonomy, after.taxonomy);
+    }
+}
+
+#[test]
+fn a_file_of_ninety_thousand_keys_is_read_in_no_time() {
+    let keys: Vec<String> = (0..90_000).map(|i| format!("\"k{i}\":1")).collect();
+    let groups: Vec<String> = (0..60_000).map(|i| format!("\"g{i}\"")).collect();
+    let text = format!("{{{},\"category_groups\":[{}]}}", keys.join(","), groups.join(","));
+    let start = std::time::Instant::now();
+    let (_, problems) = load(&text, Format::Recipes, Tool::SortUsers, &Overrides::default());
+    assert_eq!(problems.len(), 90_000);
+    assert!(start.elapsed().as_secs() < 60, "quadratic: {:?}", start.elapsed());
 }
 
 #[test]
@@ -283,5 +349,8 @@ fn too_many_common_groups_are_pointed_out() {
     let groups: Vec<String> = (0..10).map(|i| format!("\"g{i}\"")).collect();
     let text = format!("common_groups = [{}]\n[[category]]\ngroup = \"c\"\n", groups.join(", "));
     let (_, problems) = load(&text, Format::Native, Tool::SortUsers, &Overrides::default());
-    assert!(problems[0].severity == Severity::Warning && problems[0].message.contains("10 groups"), "{problems:?}");
+    assert!(
+        problems[0].severity == Severity::Warning && problems[0].message.contains("10 groups"),
+        "{problems:?}"
+    );
 }

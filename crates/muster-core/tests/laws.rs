@@ -46,8 +46,12 @@ fn user() -> impl Strategy<Value = User> {
         "v[0-9][a-z]{1,3}",
         "break-glass-[0-9]",
     ];
-    let all: Vec<&str> =
-        COMMON.into_iter().chain(CATEGORIES.map(|(group, _)| group)).chain(FOREIGN).chain(["Disabled"]).collect();
+    let all: Vec<&str> = COMMON
+        .into_iter()
+        .chain(CATEGORIES.map(|(group, _)| group))
+        .chain(FOREIGN)
+        .chain(["Disabled"])
+        .collect();
     let groups = proptest::sample::subsequence(all, 0..=GROUPS_PER_USER_MAX);
     // The account spells names its own way.
     let spell = |group: &str, upper: bool| if upper { group.to_uppercase() } else { group.to_owned() };
@@ -84,19 +88,25 @@ fn roster() -> impl Strategy<Value = Roster> {
 }
 
 fn choices() -> impl Strategy<Value = Choices> {
-    (any::<[bool; 3]>(), proptest::option::of(0..CATEGORIES.len()), proptest::collection::vec(0..CATEGORIES.len(), 3))
-        .prop_map(|([force_common_group, resolve_conflicts, move_misfiled], default_category, chosen)| Choices {
-            force_common_group,
-            resolve_conflicts,
-            move_misfiled,
-            default_category,
-            category: ["ab", "cd", "headless-a"]
-                .into_iter()
-                .zip(chosen)
-                .map(|(user, category)| (UserName::new(user), (category, DecidedBy::Prompt)))
-                .collect(),
-            ..Choices::default()
-        })
+    (
+        any::<[bool; 3]>(),
+        proptest::option::of(0..CATEGORIES.len()),
+        proptest::collection::vec(0..CATEGORIES.len(), 3),
+    )
+        .prop_map(
+            |([force_common_group, resolve_conflicts, move_misfiled], default_category, chosen)| Choices {
+                force_common_group,
+                resolve_conflicts,
+                move_misfiled,
+                default_category,
+                category: ["ab", "cd", "headless-a"]
+                    .into_iter()
+                    .zip(chosen)
+                    .map(|(user, category)| (UserName::new(user), (category, DecidedBy::Prompt)))
+                    .collect(),
+                ..Choices::default()
+            },
+        )
 }
 
 fn managed(taxonomy: &Taxonomy, group: &GroupName) -> bool {
@@ -197,7 +207,42 @@ proptest! {
 }
 
 fn changes(plan: &Plan) -> Vec<(&UserName, &Vec<Change>)> {
-    plan.users.iter().filter(|user| !user.changes.is_empty()).map(|user| (&user.user, &user.changes)).collect()
+    plan.users
+        .iter()
+        .filter(|user| !user.changes.is_empty())
+        .map(|user| (&user.user, &user.changes))
+        .collect()
+}
+
+/// With ten groups, a conflict is still settled, and the room it makes is used.
+#[test]
+fn a_full_user_in_two_categories_gets_out_of_one() {
+    let taxonomy = taxonomy();
+    let full = ["Humans", "Headless", "dev", "ops", "x1", "x2", "x3", "x4", "x5", "x6"];
+    let user = User {
+        name: UserName::new("headless-a"),
+        path: "/".to_owned(),
+        id: String::new(),
+        tags: Some(Vec::new()),
+        groups: full.map(GroupName::new).to_vec(),
+        policies: Policies::default(),
+        boundary: None,
+    };
+    let roster = Roster {
+        muster_snapshot: SNAPSHOT_VERSION,
+        account: String::new(),
+        partition: String::new(),
+        taken_at: String::new(),
+        read_by: ReadBy::AccountAuthorizationDetails,
+        users: vec![user],
+        groups: Vec::new(),
+        policies: Vec::new(),
+    };
+    let choices = Choices { force_common_group: true, resolve_conflicts: true, ..Choices::default() };
+    let plan = plan(&taxonomy, &roster, &choices).unwrap();
+    let expected = [Change::Remove(GroupName::new("Humans")), Change::Add(GroupName::new("Everybody"))];
+    assert_eq!(plan.users[0].changes, expected);
+    assert_eq!(plan.users[0].blocked, [GroupName::new("Also")]);
 }
 
 /// Zero, one, many, and "one, but the name says another" are four results (W3, W8, B2).

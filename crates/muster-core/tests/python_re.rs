@@ -23,7 +23,8 @@ fn a_pattern_matches_what_pythons_re_match_matches() {
     for row in &table.rows {
         match Pattern::new(&row.pattern).map(|pattern| pattern.matches(&row.name)) {
             Ok(Ok(matches)) if matches == row.matches => {}
-            other => wrong.push(format!("{:?} on {:?}: Python {}, here {other:?}", row.pattern, row.name, row.matches)),
+            other => wrong
+                .push(format!("{:?} on {:?}: Python {}, here {other:?}", row.pattern, row.name, row.matches)),
         }
     }
     assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), table.rows.len(), wrong.join("\n"));

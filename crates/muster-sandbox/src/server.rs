@@ -10,11 +10,15 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::service::{Outcome, Sandbox, WireRequest};
 
 /// The longest body that is read, in bytes; IAM's largest parameter is a policy of 128 KiB.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long requests in flight are waited for at the end.
+const CLOSING_TIME: Duration = Duration::from_secs(5);
 
 /// How often the state is written to its file while the service runs.
 const SAVE_EVERY: Duration = Duration::from_millis(200);
@@ -40,32 +44,47 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), crate::store::StoreError> {
         let only_loopback = self.address().is_ok_and(|address| address.ip().is_loopback());
         let mut save = tokio::time::interval(SAVE_EVERY);
+        let mut connections = tokio::task::JoinSet::new();
+        let (closing, closed) = watch::channel(false);
         tokio::pin!(stop);
         loop {
             tokio::select! {
                 () = &mut stop => break,
-                _ = save.tick() => self.sandbox.save()?,
+                _ = save.tick() => {
+                    self.sandbox.save()?;
+                    while connections.try_join_next().is_some() {}
+                }
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        tokio::spawn(serve(stream, self.sandbox.clone(), only_loopback));
+                        connections.spawn(serve(stream, self.sandbox.clone(), only_loopback, closed.clone()));
                     }
                     // Out of file descriptors, or a client gone before it was accepted: others still count.
                     Err(_) => tokio::task::yield_now().await,
                 },
             }
         }
+        // What was read is answered, then the state is kept.
+        drop(self.listener);
+        closing.send_replace(true);
+        let all = async { while connections.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(CLOSING_TIME, all).await;
         self.sandbox.save()
     }
 }
 
-async fn serve(stream: TcpStream, sandbox: Sandbox, only_loopback: bool) {
+async fn serve(stream: TcpStream, sandbox: Sandbox, only_loopback: bool, mut closed: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| answer(request, sandbox.clone(), only_loopback));
     // Ends with an error whenever a client goes away or an answer is withheld on purpose: nothing to report.
-    let _ = hyper::server::conn::http1::Builder::new()
+    let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = closed.wait_for(|closed| *closed) => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
 }
 
 /// Makes hyper close the connection without an answer.

@@ -73,7 +73,8 @@ struct Clock {
 
 impl Clock {
     fn now(self) -> Millis {
-        self.start_ms + Millis::try_from(self.start.elapsed().as_millis()).unwrap_or(Millis::MAX)
+        self.start_ms
+            .saturating_add(Millis::try_from(self.start.elapsed().as_millis()).unwrap_or(Millis::MAX))
     }
 }
 
@@ -106,10 +107,11 @@ impl Sandbox {
         let mut inner = self.lock();
         let clock_ms = self.clock.now();
         let Inner { account, file, .. } = &mut *inner;
-        match file {
-            Some(file) if account.take_changed() => file.write(account, clock_ms),
-            _ => Ok(()),
+        if let Some(file) = file.as_ref().filter(|_| account.changed()) {
+            file.write(account, clock_ms)?;
+            account.forget_changes();
         }
+        Ok(())
     }
 
     /// Returns how many requests came in so far.
@@ -174,7 +176,7 @@ impl Sandbox {
         let line = serde_json::json!({
             "time_ms": now,
             "action": form.action,
-            "outcome": fate.to_string(),
+            "outcome": if code.is_some() && fate == Fate::Fine { "refused".to_owned() } else { fate.to_string() },
             "code": code,
             "request_id": request_id,
             "caller": form.access_key_id,

@@ -77,6 +77,28 @@ struct Document {
     policies: Vec<ManagedPolicy>,
 }
 
+impl Document {
+    /// Says what no account of ours would hold.
+    fn check(&self) -> Result<(), String> {
+        let year_5000_s = 95_617_584_000;
+        if !(0..year_5000_s * 1000).contains(&self.clock_ms) {
+            return Err("its clock is out of range".to_owned());
+        }
+        let times =
+            self.users.iter().map(|user| user.created).chain(self.groups.iter().map(|group| group.created));
+        if times
+            .chain(self.policies.iter().map(|policy| policy.created))
+            .any(|t| !(0..year_5000_s).contains(&t))
+        {
+            return Err("a creation time is out of range".to_owned());
+        }
+        let groups: std::collections::BTreeSet<_> =
+            self.groups.iter().map(|group| key(&group.name)).collect();
+        let stray = self.users.iter().find(|user| !user.groups.is_subset(&groups));
+        stray.map_or(Ok(()), |user| Err(format!("the user {} is in a group that does not exist", user.name)))
+    }
+}
+
 /// A state file, held against other writers until dropped.
 #[derive(Debug)]
 pub struct StateFile {
@@ -88,6 +110,7 @@ pub struct StateFile {
 impl StateFile {
     /// Creates a file for an account; an existing one is left alone.
     pub fn create(path: &Path, account: &Account, clock_ms: Millis) -> Result<(), StoreError> {
+        let path = &Self::resolved(path)?;
         let file = Self::lock(path)?;
         if path.exists() {
             return Err(StoreError::Exists { path: path.to_owned() });
@@ -97,6 +120,7 @@ impl StateFile {
 
     /// Opens a file; returns the account in it and where its clock stood.
     pub fn open(path: &Path) -> Result<(Self, Account, Millis), StoreError> {
+        let path = &Self::resolved(path)?;
         // Read once before locking, so that a path that is no account gets no lock file beside it.
         Self::read(path)?;
         let file = Self::lock(path)?;
@@ -118,6 +142,7 @@ impl StateFile {
             return Err(StoreError::Version { path: path.to_owned(), found: head.muster_sandbox });
         }
         let document: Document = serde_json::from_slice(&bytes).map_err(damaged)?;
+        document.check().map_err(|reason| damaged(serde::de::Error::custom(reason)))?;
         let state = State {
             users: document.users.into_iter().map(|user| (key(&user.name), Arc::new(user))).collect(),
             groups: document.groups.into_iter().map(|group| (key(&group.name), Arc::new(group))).collect(),
@@ -129,6 +154,17 @@ impl StateFile {
             alias: document.alias,
         };
         Ok((Account::new(document.identity, document.quotas, state), document.clock_ms))
+    }
+
+    /// Follows links, so that one account has one lock and stays where it is.
+    fn resolved(path: &Path) -> Result<PathBuf, StoreError> {
+        let io = |source| StoreError::Io { what: "open", path: path.to_owned(), source };
+        if path.exists() {
+            return path.canonicalize().map_err(io);
+        }
+        let name = path.file_name().ok_or_else(|| io(std::io::ErrorKind::InvalidFilename.into()))?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Ok(folder.canonicalize().map_err(io)?.join(name))
     }
 
     fn lock(path: &Path) -> Result<Self, StoreError> {
@@ -172,7 +208,9 @@ impl StateFile {
         let io = |source| StoreError::Io { what: "write", path: self.path.clone(), source };
         let write = || {
             let mut options = OpenOptions::new();
-            options.create(true).truncate(true).write(true);
+            // The lock is ours, so a file of this name is what a crash left; a link is never followed.
+            let _ = std::fs::remove_file(&new);
+            options.create_new(true).write(true);
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
             let mut file = options.open(&new)?;

@@ -18,6 +18,12 @@ use crate::terminal::{BAD, Terminal, safe};
 /// The longest config file that is read, in bytes.
 const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 
+/// Problems of a config that are shown before "and N more".
+const PROBLEMS_SHOWN: usize = 30;
+
+/// The longest line of a config that is shown with a problem in it, in bytes.
+const LINE_BYTES_SHOWN: usize = 500;
+
 /// The longest snapshot or decisions file that is read, in bytes.
 const INPUT_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
@@ -73,7 +79,7 @@ impl Context {
     pub(crate) fn config(&self) -> Result<Config, CliError> {
         let Some((path, format)) = self.find_config() else { return Ok(Config::default()) };
         let text = read_text(&path, CONFIG_BYTES_MAX)?;
-        let format = format.unwrap_or(if text.trim_start().starts_with('{') {
+        let format = format.unwrap_or(if text.trim_start_matches('\u{feff}').trim_start().starts_with('{') {
             Format::Recipes
         } else {
             Format::Native
@@ -150,22 +156,32 @@ impl Context {
             (false, false) => GraphicalTheme::none(),
         };
         let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_wrap_lines(false);
-        for problem in problems {
-            let diagnostic = ConfigProblem { problem: problem.clone(), text: config.source.clone() };
+        for problem in problems.iter().take(PROBLEMS_SHOWN) {
+            let text = config.source.clone().filter(|source| {
+                // A file that is all one line is not printed once for each problem.
+                source.inner().lines().map(str::len).max().unwrap_or_default() <= LINE_BYTES_SHOWN
+            });
+            let diagnostic = ConfigProblem { problem: problem.clone(), text };
             let mut text = String::new();
             if handler.render_report(&mut text, &diagnostic).is_ok() {
                 self.terminal.say(text.trim_end());
             }
         }
+        if problems.len() > PROBLEMS_SHOWN {
+            self.terminal.say(format_args!("  and {} more", problems.len() - PROBLEMS_SHOWN));
+        }
     }
 
     /// Shows why a run ended.
     pub(crate) fn show_error(&self, error: &CliError) {
-        self.terminal.say(format_args!(
-            "{} {}",
-            self.terminal.on_err("error:", BAD),
-            lines_safe(&error.to_string())
-        ));
+        let mut text = error.to_string();
+        for cause in std::iter::successors(std::error::Error::source(error), |cause| cause.source()) {
+            let cause = cause.to_string();
+            if !text.contains(&cause) {
+                text = format!("{text}: {cause}");
+            }
+        }
+        self.terminal.say(format_args!("{} {}", self.terminal.on_err("error:", BAD), lines_safe(&text)));
         if let Some(help) = error.help() {
             self.terminal.say(format_args!("  help: {}", help.replace('\n', "\n        ")));
         }

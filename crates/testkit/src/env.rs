@@ -74,7 +74,8 @@ impl TestEnv {
     /// Writes a file in the home, and the folders it is in.
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> String {
         let path = self.path(name);
-        std::fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("folders in a temporary one");
+        std::fs::create_dir_all(path.parent().expect("a file is in a folder"))
+            .expect("folders in a temporary one");
         std::fs::write(&path, text).expect("a file in a temporary folder");
         self.text_path(name)
     }
@@ -127,9 +128,11 @@ impl TestEnv {
 
     /// Returns the groups of a user of the embedded account in `account.json`.
     pub fn groups_of(&self, user: &str) -> Vec<String> {
-        let account: Value = serde_json::from_str(&self.read("account.json")).expect("an account's file is JSON");
+        let account: Value =
+            serde_json::from_str(&self.read("account.json")).expect("an account's file is JSON");
         let users = account["users"].as_array().expect("an account has users");
-        let user = users.iter().find(|u| u["name"] == user).unwrap_or_else(|| panic!("there is no user {user}"));
+        let user =
+            users.iter().find(|u| u["name"] == user).unwrap_or_else(|| panic!("there is no user {user}"));
         let keys = user["groups"].as_array().expect("a user has groups");
         keys.iter().map(|key| key.as_str().expect("a key is a text").to_owned()).collect()
     }

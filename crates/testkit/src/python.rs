@@ -35,7 +35,10 @@ impl Moto {
         // The port is free a moment before; two tests that draw the same one are told apart by the wait below.
         let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
         let mut command: Command = env.command(venv("moto_server"));
-        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let child = command.spawn().expect("moto starts");
         let moto = Self { child, url: format!("http://127.0.0.1:{port}") };
         wait_for("moto", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());

@@ -39,7 +39,11 @@ impl Served {
         let mut line = String::new();
         let stdout = child.stdout.take().expect("stdout is piped");
         BufReader::new(stdout).read_line(&mut line).expect("the first line");
-        let url = line.trim().strip_prefix("listening on ").expect("the first line says where it listens").to_owned();
+        let url = line
+            .trim()
+            .strip_prefix("listening on ")
+            .expect("the first line says where it listens")
+            .to_owned();
         Self { child, url, log }
     }
 
@@ -61,7 +65,8 @@ impl Served {
 
     /// Returns the operations that change something among the requests.
     pub fn mutations(&self) -> Vec<String> {
-        let actions = self.requests().into_iter().filter_map(|request| request["action"].as_str().map(str::to_owned));
+        let actions =
+            self.requests().into_iter().filter_map(|request| request["action"].as_str().map(str::to_owned));
         actions.filter(|action| !["Get", "List"].iter().any(|reads| action.starts_with(reads))).collect()
     }
 

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use super::keys::Tool;
 use super::resolve::{Overrides, resolve};
 use super::{ConfigFile, Problem};
+use crate::pattern::Pattern;
+use crate::taxonomy::Category;
 
 /// Returns the TOML form of a config, with the sections of the tools that have one.
 pub fn to_toml(file: &ConfigFile) -> (String, Vec<Problem>) {
@@ -30,7 +32,24 @@ pub fn to_toml(file: &ConfigFile) -> (String, Vec<Problem>) {
     if let Some(max_changes) = settings.max_changes {
         line(&mut out, "max_changes", max_changes);
     }
-    for category in &settings.taxonomy.categories {
+    // A section's list replaces the file's: the two only go together in the same form.
+    let as_lists = file
+        .sections
+        .iter()
+        .any(|(.., layer)| layer.category_groups.is_some() || layer.category_regex.is_some());
+    if as_lists {
+        line(&mut out, "category_groups", settings.taxonomy.category_groups().collect::<Vec<_>>());
+        let pattern =
+            |category: &Category| category.rule.pattern.as_ref().map_or("", Pattern::as_str).to_owned();
+        if settings.taxonomy.categories.iter().any(|category| category.rule.pattern.is_some()) {
+            line(
+                &mut out,
+                "category_regex",
+                settings.taxonomy.categories.iter().map(pattern).collect::<Vec<_>>(),
+            );
+        }
+    }
+    for category in settings.taxonomy.categories.iter().filter(|_| !as_lists) {
         out.push_str("\n[[category]]\n");
         line(&mut out, "group", &category.group);
         match &category.rule.pattern {
@@ -85,7 +104,9 @@ fn toml_value(value: &serde_json::Value) -> String {
         serde_json::Value::Array(items) => {
             format!("[{}]", items.iter().map(toml_value).collect::<Vec<_>>().join(", "))
         }
-        serde_json::Value::String(text) if text.contains('\\') && !text.contains(['\'', '\n']) => {
+        serde_json::Value::String(text)
+            if text.contains('\\') && !text.contains('\'') && !text.contains(char::is_control) =>
+        {
             format!("'{text}'")
         }
         serde_json::Value::String(text) => toml::Value::String(text.clone()).to_string(),

@@ -154,6 +154,12 @@ impl Reader {
                     continue;
                 }
             }
+            if Tool::from_name(&entry.key).is_some()
+                || (entry.key == "shared" && self.format == Format::Recipes)
+            {
+                self.wrong(&entry.key, "a table", &entry.value);
+                continue;
+            }
             self.top_level(&mut top, entry);
         }
         self.file.top = top;
@@ -340,7 +346,7 @@ impl Reader {
             match entry.key.as_str() {
                 "group" => group = self.text(entry),
                 "pattern" => selector.pattern = self.text(entry),
-                "path" => selector.path = self.text(entry),
+                "path" => selector.path = self.path(entry),
                 "tags" => selector.tags = self.tags(entry),
                 "credentials" => credentials = Some(self.credentials(entry)),
                 "policies" => {
@@ -356,6 +362,16 @@ impl Reader {
             return None;
         };
         Some(CategoryEntry { group, selector, credentials, policies })
+    }
+
+    /// Reads the beginning of a path. An empty one would pick everybody.
+    fn path(&mut self, entry: &Entry) -> Option<At<String>> {
+        let path = self.text(entry)?;
+        if !path.value.starts_with('/') {
+            let problem = Problem::error("a `path` must start with `/`").at(path.span.clone());
+            self.problems.push(problem);
+        }
+        Some(path)
     }
 
     fn tags(&mut self, entry: &Entry) -> Vec<Tag> {
@@ -387,13 +403,14 @@ impl Reader {
             for entry in self.table("protected", node) {
                 match entry.key.as_str() {
                     "user" | "pattern" => selector.pattern = self.text(entry),
-                    "path" => selector.path = self.text(entry),
+                    "path" => selector.path = self.path(entry),
                     "tags" => selector.tags = self.tags(entry),
                     "reason" => reason = self.text(entry),
                     _ => self.unknown_among(entry, PROTECTED_KEYS.iter().map(|key| key.name)),
                 }
             }
-            if selector.pattern.is_none() && selector.path.is_none() && selector.tags.is_empty() {
+            let picks = |text: &Option<At<String>>| text.as_ref().is_some_and(|text| !text.value.is_empty());
+            if !picks(&selector.pattern) && !picks(&selector.path) && selector.tags.is_empty() {
                 let message = "this protects nobody: it needs `user`, `path` or `tags`";
                 self.problems.push(Problem::error(message).at(node.span.clone()));
             }

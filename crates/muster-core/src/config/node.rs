@@ -1,5 +1,6 @@
 //! One tree for both file formats, in which each value knows where it stands.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use jsonc_parser::ast;
@@ -92,11 +93,11 @@ fn from_json(value: ast::Value<'_>) -> Result<Node, Vec<Problem>> {
                 let value = from_json(property.value)?;
                 Ok(Entry { key, key_span: key_range.start..key_range.end, value })
             }))?;
+            let mut seen = HashSet::new();
             let twice: Vec<Problem> = entries
                 .iter()
-                .enumerate()
-                .filter(|(i, entry)| entries[..*i].iter().any(|earlier| earlier.key == entry.key))
-                .map(|(_, e)| Problem::error(format!("`{}` is given twice", e.key)).at(e.key_span.clone()))
+                .filter(|entry| !seen.insert(&entry.key))
+                .map(|e| Problem::error(format!("`{}` is given twice", e.key)).at(e.key_span.clone()))
                 .collect();
             if !twice.is_empty() {
                 return Err(twice);
@@ -149,7 +150,10 @@ fn from_toml_table(table: &DeTable<'_>) -> Value {
 fn from_toml(value: &DeValue<'_>, span: Span) -> Node {
     let value = match value {
         DeValue::String(text) => Value::Text(text.to_string()),
-        DeValue::Integer(number) => Value::Number(number.as_str().to_owned()),
+        DeValue::Integer(number) => {
+            let decimal = i128::from_str_radix(number.as_str(), number.radix());
+            Value::Number(decimal.map_or_else(|_| number.as_str().to_owned(), |value| value.to_string()))
+        }
         DeValue::Float(number) => Value::Number(number.as_str().to_owned()),
         DeValue::Boolean(value) => Value::Bool(*value),
         DeValue::Datetime(time) => Value::Text(time.to_string()),

@@ -1,5 +1,7 @@
 //! Which value holds: command line over tool section over top level over default.
 
+use std::collections::HashSet;
+
 use super::file::{At, CategoryEntry, ConfigFile, Exemption, Layer, SelectorEntry};
 use super::keys::Tool;
 use super::node::Span;
@@ -242,6 +244,10 @@ impl Resolver<'_> {
             let help = "leave `category_regex` out if there is no naming convention, and use \"\" for a group \
                         that no name is assigned to by itself";
             self.problems.push(Problem::error(message).at(regex.origin.span()).help(help));
+            // The patterns themselves are looked at all the same: everything that is wrong is said in one go.
+            for (pattern, span) in regex.value.iter().filter(|(pattern, _)| !pattern.is_empty()) {
+                self.pattern(pattern, span.clone());
+            }
             return;
         }
         for (entry, (pattern, span)) in entries.iter_mut().zip(&regex.value) {
@@ -289,13 +295,13 @@ impl Resolver<'_> {
         let categories = categories.iter().map(|entry| (GroupName::new(&entry.group), entry.span.clone()));
         let disabled = self.file.disabled_group.as_ref();
         let disabled = disabled.map(|at| (GroupName::new(&at.value), Some(at.span.clone())));
-        let mut seen: Vec<GroupName> = Vec::new();
+        let mut seen: HashSet<GroupName> = HashSet::new();
         for (name, span) in common.iter().cloned().chain(categories).chain(disabled) {
             if let Err(problem) = name.check() {
                 let message = format!("`{name}` cannot be the name of a group: {problem}");
                 self.problems.push(Problem::error(message).at(span.clone()));
             }
-            if let Some(earlier) = seen.iter().find(|earlier| **earlier == name) {
+            if let Some(earlier) = seen.get(&name) {
                 let spelling = if earlier.as_str() == name.as_str() {
                     String::new()
                 } else {
@@ -305,7 +311,7 @@ impl Resolver<'_> {
                 let help = "a group is either a common group or one category group";
                 self.problems.push(Problem::error(message).at(span).help(help));
             } else {
-                seen.push(name);
+                seen.insert(name);
             }
         }
         if common.len() >= GROUPS_PER_USER_MAX {

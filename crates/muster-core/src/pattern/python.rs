@@ -1,7 +1,8 @@
 //! Reads the regular expression syntax of Python's `re` and writes it in the syntax of `fancy-regex`.
 //!
 //! Source for the grammar: the documentation of Python's `re` module, as of Python 3.11. Where the two
-//! syntaxes give one text two meanings the output spells out Python's.
+//! syntaxes give one text two meanings the output spells out Python's. Names in IAM are ASCII without line
+//! breaks, so that `$` (which Python also takes before a last line break) and `\\b` are passed on as they are.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -96,6 +97,8 @@ struct Reader {
 enum Item {
     Nothing,
     Literal(char),
+    /// Takes no character, and cannot be repeated.
+    Anchor,
     Other,
 }
 
@@ -148,7 +151,14 @@ impl Reader {
             match c {
                 '-' if !negative => negative = true,
                 c if is_flag(c) => (if negative { &mut off } else { &mut on }).push(c),
-                ':' | ')' => return Ok((on, off)),
+                ':' | ')' => {
+                    let both =
+                        on.iter().any(|flag| off.contains(flag)) || (on.contains(&'a') && on.contains(&'u'));
+                    if (negative && off.is_empty()) || both || off.iter().any(|flag| "aLu".contains(*flag)) {
+                        return Err(self.problem("these flags do not go together"));
+                    }
+                    return Ok((on, off));
+                }
                 c => return Err(self.problem(format!("`{c}` is not a flag"))),
             }
             self.at += 1;
@@ -222,7 +232,7 @@ impl Reader {
                 continue;
             }
             if let Some(quantifier) = self.quantifier()? {
-                if last.0 == Item::Nothing {
+                if matches!(last.0, Item::Nothing | Item::Anchor) {
                     return Err(self.problem("nothing to repeat"));
                 }
                 if repeated {
@@ -251,7 +261,7 @@ impl Reader {
             Item::Literal(c) if written && !self.prefix.ended && !self.flags.ignore_case => {
                 self.prefix.text.push(c);
             }
-            Item::Nothing => {}
+            Item::Nothing | Item::Anchor => {}
             _ => self.prefix.ended = true,
         }
     }
@@ -259,6 +269,15 @@ impl Reader {
     /// Puts the quantifier behind the last item, which is bracketed so that it stays one item.
     fn repeat(&mut self, last: &(Item, usize), quantifier: &str) {
         self.prefix.ended = true;
+        // With a possessive `{2,…}+` Python gives nothing back within a round either.
+        let atomic_rounds = quantifier.ends_with('+') && quantifier.starts_with('{');
+        if atomic_rounds {
+            self.out.insert_str(last.1, "(?>(?>");
+            self.out.push(')');
+            self.out.push_str(quantifier.trim_end_matches('+'));
+            self.out.push(')');
+            return;
+        }
         self.out.insert_str(last.1, "(?:");
         self.out.push(')');
         self.out.push_str(quantifier);
@@ -323,30 +342,39 @@ impl Reader {
         self.at += 1;
         match c {
             '.' => self.out.push('.'),
-            // An anchor reads as no literal and ends no prefix where it stands first.
             '^' => {
                 self.out.push('^');
-                if self.prefix.text.is_empty() && !self.prefix.ended {
-                    return Ok(Item::Nothing);
-                }
+                return Ok(Item::Anchor);
             }
-            '$' => self.out.push('$'),
+            '$' => {
+                self.out.push('$');
+                return Ok(Item::Anchor);
+            }
             '(' => return self.group(depth),
             '[' => self.class()?,
             '\\' => return self.escape(),
             c => {
-                literal(&mut self.out, c);
+                self.literal(c);
                 return Ok(Item::Literal(c));
             }
         }
         Ok(Item::Other)
     }
 
+    fn literal(&mut self, c: char) {
+        // Python takes these four for one letter where case does not count.
+        if self.flags.ignore_case && "iI\u{130}\u{131}".contains(c) {
+            self.out.push_str(r"[iI\x{130}\x{131}]");
+        } else {
+            literal(&mut self.out, c);
+        }
+    }
+
     fn group(&mut self, depth: usize) -> Result<Item, PatternProblem> {
         let start = self.at - 1;
         let outer = self.flags;
         self.prefix.ended = true;
-        let mut number = None;
+        let (mut number, mut is_condition) = (None, false);
         if !self.take('?') {
             number = Some(self.new_group());
             self.out.push('(');
@@ -372,6 +400,7 @@ impl Reader {
             return Ok(Item::Nothing);
         } else if self.take('(') {
             self.condition(start)?;
+            is_condition = true;
         } else if let Some(opening) = ["<=", "<!", "=", "!", ">"].into_iter().find(|o| self.take_text(o)) {
             let _ = write!(self.out, "(?{opening}");
         } else if self.take(':') {
@@ -384,7 +413,10 @@ impl Reader {
             return Err(self.problem("unknown extension after `(?`"));
         }
         self.open.extend(number);
-        self.alternatives(depth + 1)?;
+        let branches = self.alternatives(depth + 1)?;
+        if is_condition && branches > 2 {
+            return Err(PatternProblem::new("a condition has two branches at the most", start));
+        }
         if !self.take(')') {
             return Err(PatternProblem::new("this group is not closed", start));
         }
@@ -440,7 +472,7 @@ impl Reader {
         let name = self.group_name_or_number(end)?;
         let mut chars = name.chars();
         let first = chars.next().is_some_and(|c| c.is_alphabetic() || c == '_');
-        if first && chars.all(|c| c.is_alphanumeric() || c == '_') {
+        if first && chars.all(|c| c.is_alphabetic() || c.is_ascii_digit() || c == '_') {
             return Ok(name);
         }
         Err(PatternProblem::new(format!("`{name}` is no name for a group"), start))
@@ -483,12 +515,12 @@ impl Reader {
             'A' | 'b' | 'B' => {
                 self.at += 1;
                 let _ = write!(self.out, "\\{c}");
-                Ok(Item::Other)
+                Ok(Item::Anchor)
             }
             'Z' => {
                 self.at += 1;
                 self.out.push_str("\\z");
-                Ok(Item::Other)
+                Ok(Item::Anchor)
             }
             '1'..='9' => {
                 let digits: String =
@@ -496,7 +528,7 @@ impl Reader {
                 let octal = digits.len() == 3 && digits.bytes().all(|b| b < b'8');
                 if octal {
                     let value = self.character(start)?;
-                    literal(&mut self.out, value);
+                    self.literal(value);
                     return Ok(Item::Literal(value));
                 }
                 let digits = &digits[..digits.len().min(2)];
@@ -505,7 +537,7 @@ impl Reader {
             }
             _ => {
                 let value = self.character(start)?;
-                literal(&mut self.out, value);
+                self.literal(value);
                 Ok(Item::Literal(value))
             }
         }
@@ -592,7 +624,12 @@ impl Reader {
                 return Ok(());
             }
             first = false;
-            let Some(low) = self.class_member()? else { continue };
+            let Some(low) = self.class_member()? else {
+                if self.peek() == Some('-') && self.chars.get(self.at + 1).is_some_and(|c| *c != ']') {
+                    return Err(self.problem("this is no range of characters"));
+                }
+                continue;
+            };
             let range = self.peek() == Some('-') && self.chars.get(self.at + 1).is_some_and(|c| *c != ']');
             if !range {
                 literal_in_class(&mut self.out, low);
@@ -645,6 +682,7 @@ fn is_flag(c: char) -> bool {
     "aiLmsux".contains(c)
 }
 
+/// Writes one character that stands for itself.
 fn literal(out: &mut String, c: char) {
     if c.is_alphanumeric() || c == '_' {
         out.push(c);

@@ -112,6 +112,7 @@ impl Account {
             ("AccessKeysPerUserQuota", quotas.access_keys_per_user),
             ("AccountAccessKeysPresent", 0),
             ("AccountMFAEnabled", 1),
+            ("AccountPasswordPresent", 1),
             ("AccountSigningCertificatesPresent", 0),
             ("AttachedPoliciesPerGroupQuota", quotas.attached_policies),
             ("AttachedPoliciesPerRoleQuota", 20),

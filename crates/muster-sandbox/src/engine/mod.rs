@@ -35,6 +35,16 @@ pub enum Service {
     Sts,
 }
 
+impl Service {
+    /// Returns the version of its API, which every request names.
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::Iam => "2010-05-08",
+            Self::Sts => "2011-06-15",
+        }
+    }
+}
+
 /// Who calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
@@ -103,18 +113,23 @@ pub const OPERATIONS: &[(&str, Service)] = &[
     ("DeleteGroup", Service::Iam),
     ("DeleteGroupPolicy", Service::Iam),
     ("DeleteUser", Service::Iam),
+    ("DeleteUserPolicy", Service::Iam),
     ("DetachGroupPolicy", Service::Iam),
+    ("DetachUserPolicy", Service::Iam),
     ("GetAccountAuthorizationDetails", Service::Iam),
     ("GetAccountSummary", Service::Iam),
     ("GetGroup", Service::Iam),
     ("GetGroupPolicy", Service::Iam),
     ("GetUser", Service::Iam),
+    ("GetUserPolicy", Service::Iam),
     ("ListAccessKeys", Service::Iam),
     ("ListAccountAliases", Service::Iam),
     ("ListAttachedGroupPolicies", Service::Iam),
+    ("ListAttachedUserPolicies", Service::Iam),
     ("ListGroupPolicies", Service::Iam),
     ("ListGroups", Service::Iam),
     ("ListGroupsForUser", Service::Iam),
+    ("ListUserPolicies", Service::Iam),
     ("ListUserTags", Service::Iam),
     ("ListUsers", Service::Iam),
     ("PutGroupPolicy", Service::Iam),
@@ -145,9 +160,14 @@ impl Account {
         &self.current
     }
 
-    /// Returns whether anything was written since the last time this was asked.
-    pub fn take_changed(&mut self) -> bool {
-        std::mem::take(&mut self.changed)
+    /// Returns whether anything was written since [`Account::forget_changes`].
+    pub fn changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Says that everything written so far is kept elsewhere.
+    pub fn forget_changes(&mut self) {
+        self.changed = false;
     }
 
     /// Returns the user that an access key belongs to.
@@ -179,6 +199,10 @@ impl Account {
                 self.visible.apply(&edit);
             }
         }
+        let service = OPERATIONS.iter().find(|(name, _)| *name == call.action).map(|(_, service)| *service);
+        if service.is_none_or(|service| service.version() != call.version) {
+            return Err(IamError::unknown_action(call.action, call.version));
+        }
         match call.action {
             "AddUserToGroup" => self.add_user_to_group(call),
             "AttachGroupPolicy" => self.attach_group_policy(call),
@@ -192,18 +216,23 @@ impl Account {
             "DeleteGroup" => self.delete_group(call),
             "DeleteGroupPolicy" => self.delete_group_policy(call),
             "DeleteUser" => self.delete_user(call),
+            "DeleteUserPolicy" => self.delete_user_policy(call),
             "DetachGroupPolicy" => self.detach_group_policy(call),
+            "DetachUserPolicy" => self.detach_user_policy(call),
             "GetAccountAuthorizationDetails" => self.get_account_authorization_details(call),
             "GetAccountSummary" => Ok(self.get_account_summary()),
             "GetGroup" => self.get_group(call),
             "GetGroupPolicy" => self.get_group_policy(call),
             "GetUser" => self.get_user(call),
+            "GetUserPolicy" => self.get_user_policy(call),
             "ListAccessKeys" => self.list_access_keys(call),
             "ListAccountAliases" => self.list_account_aliases(call),
             "ListAttachedGroupPolicies" => self.list_attached_group_policies(call),
+            "ListAttachedUserPolicies" => self.list_attached_user_policies(call),
             "ListGroupPolicies" => self.list_group_policies(call),
             "ListGroups" => self.list_groups(call),
             "ListGroupsForUser" => self.list_groups_for_user(call),
+            "ListUserPolicies" => self.list_user_policies(call),
             "ListUserTags" => self.list_user_tags(call),
             "ListUsers" => self.list_users(call),
             "PutGroupPolicy" => self.put_group_policy(call),
@@ -222,7 +251,7 @@ impl Account {
         if self.delay_ms == 0 && self.pending.is_empty() {
             self.visible.apply(&edit);
         } else {
-            self.pending.push_back((now + self.delay_ms, edit));
+            self.pending.push_back((now.saturating_add(self.delay_ms), edit));
         }
     }
 
@@ -273,7 +302,7 @@ impl Account {
     }
 
     fn page(&self, call: &Call<'_>, filter: &str) -> Result<Page, IamError> {
-        Page::new(call.params, format!("{} {filter}", call.action), self.pages)
+        Page::new(call.params, &format!("{} {filter}", call.action), self.pages)
     }
 
     fn arn(&self, rest: &str) -> String {
@@ -292,8 +321,9 @@ impl Account {
     fn new_id(&mut self, prefix: &str) -> String {
         const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
         self.identity.drawn += 1;
-        let mut draw =
-            Draw::new(self.identity.seed ^ self.identity.drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        // Mixed twice, so that neighbouring draws share no stretch of the generator's sequence.
+        let mixed = Draw::new(Draw::new(self.identity.drawn).number() ^ self.identity.seed).number();
+        let mut draw = Draw::new(mixed);
         let rest: String = (0..21 - prefix.len()).map(|_| char::from(ALPHABET[draw.below(32)])).collect();
         format!("{prefix}{rest}")
     }

@@ -31,7 +31,14 @@ pub(super) struct Page {
 impl Page {
     /// Reads the page's parameters. `listing` is the operation with all that filters it: a marker of one
     /// listing is refused by another.
-    pub(super) fn new(params: &Params, listing: String, shape: PageShape) -> Result<Self, IamError> {
+    pub(super) fn new(params: &Params, listing: &str, shape: PageShape) -> Result<Self, IamError> {
+        // A hash: the filter of a listing may be longer than IAM's markers.
+        let listing = format!(
+            "{:016x}",
+            listing.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            })
+        );
         let items_max = params.max_items()?;
         let (mut after, mut was_empty) = (None, false);
         if let Some(marker) = params.get("Marker") {

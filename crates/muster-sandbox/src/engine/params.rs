@@ -14,7 +14,7 @@ pub struct Params(BTreeMap<String, String>);
 impl Params {
     /// Takes decoded name/value pairs; the last of two equal names counts.
     pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self(pairs.into_iter().collect())
+        Self(pairs.into_iter().map(|(name, value)| (without_leading_zeros(&name), value)).collect())
     }
 
     /// Returns a parameter as sent.
@@ -109,7 +109,9 @@ impl Params {
         {
             let index = key[prefix.len()..].split('.').next().unwrap_or_default();
             match index.parse::<usize>() {
-                Ok(position) if position > 0 => spelled.insert(position, format!("{prefix}{index}")),
+                Ok(position) if position > 0 && !index.starts_with('+') => {
+                    spelled.insert(position, format!("{prefix}{index}"))
+                }
                 _ => return Err(IamError::malformed(format!("{key} has no valid index"))),
             };
         }
@@ -126,6 +128,16 @@ impl Params {
 
 /// Tags of one user, at most.
 pub(super) const TAGS_MAX: usize = 50;
+
+/// `Tags.member.01` is `Tags.member.1`.
+fn without_leading_zeros(name: &str) -> String {
+    let part = |part: &str| {
+        let number = part.bytes().all(|b| b.is_ascii_digit()) && part.len() > 1;
+        let shorter = part.trim_start_matches('0');
+        if number && !shorter.is_empty() { shorter.to_owned() } else { part.to_owned() }
+    };
+    name.split('.').map(part).collect::<Vec<_>>().join(".")
+}
 
 fn gap(name: &str) -> IamError {
     constraint(name, "Member must not be null")
@@ -245,7 +257,8 @@ pub(super) fn account_alias(parameter: &str, value: &str) -> Result<(), IamError
 
 /// The JSON text of a policy: sensible JSON with a statement. Sizes are checked where it is stored.
 pub(super) fn policy_document(parameter: &str, value: &str) -> Result<(), IamError> {
-    if value.is_empty() || value.len() > 131_072 {
+    let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}');
+    if value.is_empty() || value.len() > 131_072 || !value.chars().all(allowed) {
         return Err(constraint(parameter, "Member must have length between 1 and 131072"));
     }
     let parsed: serde_json::Value =
@@ -254,15 +267,23 @@ pub(super) fn policy_document(parameter: &str, value: &str) -> Result<(), IamErr
     if good { Ok(()) } else { Err(IamError::policy_document("Syntax errors in policy.")) }
 }
 
+/// `[\p{L}\p{Z}\p{N}_.:/=+\-@]`: white space that is a separator is fine, a control character is not.
+fn is_tag_char(c: char) -> bool {
+    c.is_alphanumeric() || (c.is_whitespace() && !c.is_control()) || "_.:/=+-@".contains(c)
+}
+
+fn is_tag_key(key: &str) -> bool {
+    (1..=128).contains(&key.chars().count()) && key.chars().all(is_tag_char)
+}
+
 fn check_tag(key: &str, value: &str) -> Result<(), IamError> {
-    let allowed = |c: char| c.is_alphanumeric() || c.is_whitespace() || "_.:/=+-@".contains(c);
-    if key.is_empty() || key.chars().count() > 128 || !key.chars().all(allowed) {
+    if !is_tag_key(key) {
         return Err(constraint(
             "tags.1.member.key",
             "Member must satisfy regular expression pattern: [\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+",
         ));
     }
-    if value.chars().count() > 256 || !value.chars().all(allowed) {
+    if value.chars().count() > 256 || !value.chars().all(is_tag_char) {
         return Err(constraint(
             "tags.1.member.value",
             "Member must satisfy regular expression pattern: [\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*",
@@ -274,10 +295,21 @@ fn check_tag(key: &str, value: &str) -> Result<(), IamError> {
     Ok(())
 }
 
+/// What an author says of a policy: up to 1000 characters.
+pub(super) fn policy_description(parameter: &str, value: &str) -> Result<(), IamError> {
+    if value.chars().count() <= 1000 {
+        return Ok(());
+    }
+    Err(constraint(parameter, "Member must have length less than or equal to 1000"))
+}
+
 /// Refuses a tag key list member that IAM would refuse.
 pub(super) fn tag_key(key: &str) -> Result<(), IamError> {
-    if key.is_empty() || key.chars().count() > 128 {
-        return Err(constraint("tagKeys", "Member must have length between 1 and 128"));
+    if is_tag_key(key) {
+        return Ok(());
     }
-    Ok(())
+    Err(constraint(
+        "tagKeys",
+        "Member must satisfy regular expression pattern: [\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+",
+    ))
 }

@@ -1,10 +1,13 @@
 //! Policies, as far as reading them needs: managed ones, and inline ones of groups and users.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::params::{arn, name_128, new_user_name, path_prefix, policy_document, policy_path};
+use super::params::{
+    arn, name_128, new_user_name, path_prefix, policy_description, policy_document, policy_path,
+};
 use super::state::{Edit, InlinePolicy, ManagedPolicy, key};
 use super::{Account, Call, IamError, Reply, seconds, timestamp};
 
@@ -37,7 +40,8 @@ impl Account {
         if chars_without_space(document) > self.quotas.policy_chars {
             return Err(IamError::limit("PolicySize", self.quotas.policy_chars));
         }
-        if self.current.policies.len() >= self.quotas.policies {
+        let own = self.current.policies.keys().filter(|arn| !arn.contains(":iam::aws:")).count();
+        if own >= self.quotas.policies {
             return Err(IamError::limit("PoliciesPerAccount", self.quotas.policies));
         }
         let policy = ManagedPolicy {
@@ -46,7 +50,7 @@ impl Account {
             path: path.to_owned(),
             id: self.new_id("ANPA"),
             created: seconds(call.now),
-            description: call.params.get("Description").unwrap_or_default().to_owned(),
+            description: call.params.text("Description", policy_description)?.unwrap_or_default().to_owned(),
             document: document.to_owned(),
         };
         let reply = self.policy_reply(&policy).text("IsAttachable", true);
@@ -56,12 +60,9 @@ impl Account {
 
     pub(super) fn attach_group_policy(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
         let name = call.params.required("GroupName", name_128)?;
-        let arn = call.params.required("PolicyArn", arn)?.to_owned();
+        let arn = call.params.required("PolicyArn", arn)?;
         let mut group = self.group_to_write(name)?;
-        self.attachable(&arn, &group.attached)?;
-        if !group.attached.contains(&arn) {
-            group.attached.push(arn);
-            group.attached.sort();
+        if self.attach(arn, &mut group.attached, "PoliciesPerGroup")? {
             self.write_group(call.now, group);
         }
         Ok(Reply::new())
@@ -69,46 +70,62 @@ impl Account {
 
     pub(super) fn attach_user_policy(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
         let name = call.params.required("UserName", new_user_name)?;
-        let arn = call.params.required("PolicyArn", arn)?.to_owned();
+        let arn = call.params.required("PolicyArn", arn)?;
         let mut user = self.user_to_write(name)?;
-        self.attachable(&arn, &user.attached)?;
-        if !user.attached.contains(&arn) {
-            user.attached.push(arn);
-            user.attached.sort();
+        if self.attach(arn, &mut user.attached, "PoliciesPerUser")? {
             self.write_user(call.now, user);
         }
         Ok(Reply::new())
     }
 
-    fn attachable(&self, arn: &str, attached: &[String]) -> Result<(), IamError> {
+    /// Returns whether anything changed: a second time is no error.
+    fn attach(&self, arn: &str, attached: &mut Vec<String>, quota: &str) -> Result<bool, IamError> {
         if !self.current.policies.contains_key(arn) || !self.visible.policies.contains_key(arn) {
             return Err(IamError::not_found(format!("Policy {arn} does not exist or is not attachable.")));
         }
-        if attached.len() >= self.quotas.attached_policies && !attached.iter().any(|a| a == arn) {
-            return Err(IamError::limit("PoliciesPerGroup", self.quotas.attached_policies));
+        if attached.iter().any(|other| other == arn) {
+            return Ok(false);
         }
-        Ok(())
+        if attached.len() >= self.quotas.attached_policies {
+            return Err(IamError::limit(quota, self.quotas.attached_policies));
+        }
+        attached.push(arn.to_owned());
+        Ok(true)
     }
 
     pub(super) fn detach_group_policy(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
         let name = call.params.required("GroupName", name_128)?;
         let arn = call.params.required("PolicyArn", arn)?;
         let mut group = self.group_to_write(name)?;
-        let before = group.attached.len();
-        group.attached.retain(|attached| attached != arn);
-        if group.attached.len() == before {
-            return Err(IamError::not_found(format!("Policy {arn} was not found.")));
-        }
+        detach(arn, &mut group.attached)?;
         self.write_group(call.now, group);
+        Ok(Reply::new())
+    }
+
+    pub(super) fn detach_user_policy(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
+        let name = call.params.required("UserName", new_user_name)?;
+        let arn = call.params.required("PolicyArn", arn)?;
+        let mut user = self.user_to_write(name)?;
+        detach(arn, &mut user.attached)?;
+        self.write_user(call.now, user);
         Ok(Reply::new())
     }
 
     pub(super) fn list_attached_group_policies(&self, call: &Call<'_>) -> Result<Reply, IamError> {
         let name = call.params.required("GroupName", name_128)?;
+        self.list_attached(call, name, &self.group_to_read(name)?.attached)
+    }
+
+    pub(super) fn list_attached_user_policies(&self, call: &Call<'_>) -> Result<Reply, IamError> {
+        let name = call.params.required("UserName", new_user_name)?;
+        self.list_attached(call, name, &self.user_to_read(name)?.attached)
+    }
+
+    fn list_attached(&self, call: &Call<'_>, name: &str, arns: &[String]) -> Result<Reply, IamError> {
         let prefix = call.params.text("PathPrefix", path_prefix)?.unwrap_or("/");
         let page = self.page(call, &format!("{} {prefix}", key(name)))?;
-        let group = self.group_to_read(name)?;
-        let policies = group.attached.iter().filter_map(|arn| self.visible.policies.get(arn));
+        let arns: BTreeSet<&String> = arns.iter().collect();
+        let policies = arns.into_iter().filter_map(|arn| self.visible.policies.get(arn));
         let policies = policies.filter(|policy| policy.path.starts_with(prefix));
         let (policies, tail) = page.cut(policies.map(|policy| (policy.arn.clone(), policy)));
         let policies =
@@ -140,19 +157,31 @@ impl Account {
         let name = call.params.required("GroupName", name_128)?;
         let policy_name = call.params.required("PolicyName", name_128)?;
         let group = self.group_to_read(name)?;
-        let policy = find(&group.inline, policy_name)?;
-        Ok(Reply::new()
-            .text("GroupName", &group.name)
-            .text("PolicyName", &policy.name)
-            .text("PolicyDocument", encoded(&policy.document)))
+        let policy = find(&group.inline, "group", policy_name)?;
+        Ok(with_document(Reply::new().text("GroupName", &group.name), policy))
+    }
+
+    pub(super) fn get_user_policy(&self, call: &Call<'_>) -> Result<Reply, IamError> {
+        let name = call.params.required("UserName", name_128)?;
+        let policy_name = call.params.required("PolicyName", name_128)?;
+        let user = self.user_to_read(name)?;
+        let policy = find(&user.inline, "user", policy_name)?;
+        Ok(with_document(Reply::new().text("UserName", &user.name), policy))
     }
 
     pub(super) fn list_group_policies(&self, call: &Call<'_>) -> Result<Reply, IamError> {
         let name = call.params.required("GroupName", name_128)?;
+        self.list_inline(call, name, &self.group_to_read(name)?.inline)
+    }
+
+    pub(super) fn list_user_policies(&self, call: &Call<'_>) -> Result<Reply, IamError> {
+        let name = call.params.required("UserName", name_128)?;
+        self.list_inline(call, name, &self.user_to_read(name)?.inline)
+    }
+
+    fn list_inline(&self, call: &Call<'_>, name: &str, policies: &[InlinePolicy]) -> Result<Reply, IamError> {
         let page = self.page(call, &key(name))?;
-        let group = self.group_to_read(name)?;
-        let mut names: Vec<&String> = group.inline.iter().map(|policy| &policy.name).collect();
-        names.sort();
+        let names: BTreeSet<&String> = policies.iter().map(|policy| &policy.name).collect();
         let (names, tail) = page.cut(names.into_iter().map(|name| (name.clone(), name.clone())));
         Ok(tail.add_to(Reply::new().texts("PolicyNames", names)))
     }
@@ -161,9 +190,17 @@ impl Account {
         let name = call.params.required("GroupName", name_128)?;
         let policy_name = call.params.required("PolicyName", name_128)?;
         let mut group = self.group_to_write(name)?;
-        find(&group.inline, policy_name)?;
-        group.inline.retain(|policy| !policy.name.eq_ignore_ascii_case(policy_name));
+        remove(&mut group.inline, "group", policy_name)?;
         self.write_group(call.now, group);
+        Ok(Reply::new())
+    }
+
+    pub(super) fn delete_user_policy(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
+        let name = call.params.required("UserName", name_128)?;
+        let policy_name = call.params.required("PolicyName", name_128)?;
+        let mut user = self.user_to_write(name)?;
+        remove(&mut user.inline, "user", policy_name)?;
+        self.write_user(call.now, user);
         Ok(Reply::new())
     }
 
@@ -201,9 +238,28 @@ fn put(policies: &mut Vec<InlinePolicy>, policy: InlinePolicy) {
     }
 }
 
-fn find<'p>(policies: &'p [InlinePolicy], name: &str) -> Result<&'p InlinePolicy, IamError> {
+fn find<'p>(policies: &'p [InlinePolicy], kind: &str, name: &str) -> Result<&'p InlinePolicy, IamError> {
     let found = policies.iter().find(|policy| policy.name.eq_ignore_ascii_case(name));
-    found.ok_or_else(|| IamError::no_such("group policy", name))
+    found.ok_or_else(|| IamError::no_such(&format!("{kind} policy"), name))
+}
+
+fn remove(policies: &mut Vec<InlinePolicy>, kind: &str, name: &str) -> Result<(), IamError> {
+    find(policies, kind, name)?;
+    policies.retain(|policy| !policy.name.eq_ignore_ascii_case(name));
+    Ok(())
+}
+
+fn detach(arn: &str, attached: &mut Vec<String>) -> Result<(), IamError> {
+    let before = attached.len();
+    attached.retain(|other| other != arn);
+    if attached.len() == before {
+        return Err(IamError::not_found(format!("Policy {arn} was not found.")));
+    }
+    Ok(())
+}
+
+fn with_document(reply: Reply, policy: &InlinePolicy) -> Reply {
+    reply.text("PolicyName", &policy.name).text("PolicyDocument", encoded(&policy.document))
 }
 
 fn check_size(policies: &[InlinePolicy], kind: &str, name: &str, chars_max: usize) -> Result<(), IamError> {

@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use muster_core::name::GroupName;
 use muster_core::roster::{Policies, Roster};
 use muster_sandbox::engine::{
     Account, Group, Identity, InlinePolicy, ManagedPolicy, Quotas, State, Tag, User, key,
@@ -123,6 +124,7 @@ fn copy(roster: &Roster, seed: u64, now: i64) -> Account {
         policies.inline.iter().map(copy).collect::<Vec<_>>()
     };
     let mut state = State::default();
+    let known = |group: &GroupName| roster.group(group).is_some();
     for (number, group) in roster.groups.iter().enumerate() {
         let policies = group.policies.clone().unwrap_or_default();
         let copied = Group {
@@ -144,7 +146,12 @@ fn copy(roster: &Roster, seed: u64, now: i64) -> Account {
             id,
             created,
             tags: tags.map(|tag| Tag { key: tag.key.clone(), value: tag.value.clone() }).collect(),
-            groups: user.groups.iter().map(|group| key(group.as_str())).collect(),
+            groups: user
+                .groups
+                .iter()
+                .filter(|group| known(group))
+                .map(|group| key(group.as_str()))
+                .collect(),
             attached: user.policies.attached.clone(),
             inline: inline(&user.policies),
             boundary: user.boundary.clone(),

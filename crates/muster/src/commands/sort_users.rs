@@ -96,6 +96,7 @@ impl Sorting<'_> {
         let mut choices = self.choices(&roster)?;
 
         let first = plan(taxonomy, &roster, &choices)?;
+        self.show_unused_decisions(&first, &choices);
         let open = questions(taxonomy, &first, &choices);
         if self.ask(&open, &mut choices).await? && self.session.is_some() {
             // Answering took its time: what was read before is not what is now.
@@ -241,6 +242,22 @@ impl Sorting<'_> {
             choices.category = decided.into_iter().map(by_file).collect();
         }
         Ok(choices)
+    }
+
+    /// Points out lines of the decisions file that decide nothing, because something else has.
+    fn show_unused_decisions(&self, plan: &Plan, choices: &Choices) {
+        let used = |user: &UserName| {
+            let planned = plan.users.iter().find(|planned| planned.user == *user);
+            planned.is_some_and(|planned| planned.decided_by == DecidedBy::DecisionsFile)
+        };
+        let mut unused: Vec<&UserName> = choices.category.keys().filter(|user| !used(user)).collect();
+        unused.sort();
+        for user in unused {
+            let user = safe(user.as_str());
+            self.context
+                .terminal
+                .warn(format_args!("the decision about `{user}` is not needed, and not used"));
+        }
     }
 
     /// Asks what only a person can say; returns whether anything was answered.

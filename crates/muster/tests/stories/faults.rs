@@ -1,1 +1,270 @@
-//! faults
+//! Trouble on the way: what is denied, lost, late, cut off or deleted meanwhile.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use testkit::{Served, wait_for};
+
+use super::{ARTICLE, CONFIG, GROUPS, account_of, article_with_groups, env};
+
+fn many(count: usize) -> Vec<(String, &'static [&'static str])> {
+    (0..count).map(|i| (format!("Headless-{i:04}"), [].as_slice())).collect()
+}
+
+fn account_of_many(count: usize) -> (testkit::TestEnv, String) {
+    let users = many(count);
+    let users: Vec<(&str, &[&str])> = users.iter().map(|(name, groups)| (name.as_str(), *groups)).collect();
+    account_of(CONFIG, &GROUPS, &users)
+}
+
+/// W1, W2: users whose groups cannot be read are never skipped.
+#[test]
+fn without_the_authorization_details_the_reading_goes_another_way() {
+    let (env, account) = article_with_groups();
+    for (faults, read_by) in [
+        ("deny=iam:GetAccountAuthorizationDetails", "get-group"),
+        ("deny=iam:GetAccountAuthorizationDetails,deny=iam:GetGroup", "list-groups-for-user"),
+    ] {
+        let args = [
+            "sort-users",
+            "--sandbox",
+            &account,
+            "--no-input",
+            "--dry-run",
+            "--output",
+            "json",
+            "--faults",
+            faults,
+        ];
+        let report = env.muster(&args).exits(3).json();
+        assert_eq!(report["read_by"], read_by);
+        assert_eq!(report["summary"]["users"], 8);
+        assert_eq!(report["summary"]["sorted"], 5);
+    }
+    let all = "deny=iam:GetAccountAuthorizationDetails,deny=iam:GetGroup,deny=iam:ListGroupsForUser";
+    let before = env.read("account.json");
+    let ran = env.muster(&["sort-users", "--sandbox", &account, "--no-input", "--faults", all]).exits(1);
+    ran.says("iam:ListGroupsForUser failed: AccessDenied").says(r#""Action": "iam:ListGroupsForUser""#);
+    assert_eq!(env.read("account.json"), before);
+}
+
+/// B14: rules on tags are decided on tags that were read, or not at all.
+#[test]
+fn rules_on_tags_are_decided_on_tags_that_were_read() {
+    let config = "[[category]]\ngroup = \"AllBots\"\ntags = { kind = \"bot\" }\n[[category]]\ngroup = \"AllHumanUsers\"\n";
+    let (env, account) = account_of(config, &GROUPS, &[("r2", &[]), ("c3", &[])]);
+    let mut state: Value = serde_json::from_str(&env.read("account.json")).unwrap();
+    for user in state["users"].as_array_mut().unwrap().iter_mut().filter(|user| user["name"] == "r2") {
+        user["tags"] = json!([{ "key": "KIND", "value": "bot" }]);
+    }
+    env.write("account.json", state.to_string());
+    let faults = "deny=iam:GetAccountAuthorizationDetails";
+    let args = ["sort-users", "--sandbox", &account, "--no-input", "--output", "json", "--faults", faults];
+    let report = env.muster(&args).exits(3).json();
+    assert_eq!(report["api_calls"]["ListUserTags"], 2);
+    assert_eq!(env.groups_of("r2"), ["allbots"]);
+    let faults = "deny=iam:GetAccountAuthorizationDetails,deny=iam:ListUserTags";
+    env.muster(&["sort-users", "--sandbox", &account, "--no-input", "--faults", faults])
+        .exits(1)
+        .says("iam:ListUserTags");
+}
+
+#[test]
+fn short_and_empty_pages_are_followed_to_the_end() {
+    for pages in ["pages=short", "pages=empty"] {
+        for deny in [
+            "",
+            ",deny=iam:GetAccountAuthorizationDetails",
+            ",deny=iam:GetAccountAuthorizationDetails,deny=iam:GetGroup",
+        ] {
+            let (env, account) = account_of_many(30);
+            let faults = format!("{pages}{deny}");
+            let args =
+                ["sort-users", "--sandbox", &account, "--no-input", "--output", "json", "--faults", &faults];
+            assert_eq!(env.muster(&args).exits(0).json()["summary"]["sorted"], 30, "{faults}");
+        }
+    }
+}
+
+/// A page that fails half-way fails the run before any change.
+#[test]
+fn a_page_that_fails_ends_the_run_before_any_change() {
+    let env = env();
+    env.write(".aws/recipes/default.json", ARTICLE);
+    let account = env.sandbox(&["--users", "1500"]);
+    let before = env.read("account.json");
+    let faults = "error=iam:GetAccountAuthorizationDetails@2+";
+    let ran = env.muster(&["sort-users", "--sandbox", &account, "--no-input", "--faults", faults]).exits(1);
+    ran.says("iam:GetAccountAuthorizationDetails failed: ServiceFailure");
+    assert_eq!(env.read("account.json"), before);
+}
+
+/// W4, W12: one refused write ends nothing but itself; the exit status says it.
+#[test]
+fn a_write_that_is_denied_is_reported_and_the_others_go_on() {
+    let (env, account) = account_of_many(5);
+    let faults = "deny=iam:AddUserToGroup@3";
+    let args = ["sort-users", "--sandbox", &account, "--no-input", "--output", "json", "--faults", faults];
+    let ran = env.muster(&args).exits(4).says(r#""Action": "iam:AddUserToGroup""#);
+    let report = ran.json();
+    assert_eq!(report["summary"]["failed"], 1);
+    assert_eq!(report["api_calls"]["AddUserToGroup"], 10);
+    let errors: Vec<&Value> =
+        report["users"].as_array().unwrap().iter().filter(|row| row["errors"] != json!([])).collect();
+    assert!(errors[0]["errors"][0].as_str().unwrap().contains("AccessDenied"), "{errors:?}");
+
+    let args = ["sort-users", "--sandbox", &account, "--no-input", "--faults", "deny=iam:AddUserToGroup"];
+    env.muster(&args).exits(1);
+    env.muster(&["sort-users", "--sandbox", &account, "--no-input"]).exits(0);
+}
+
+#[test]
+fn a_group_that_may_not_be_created_fails_with_1() {
+    let (env, account) = super::article();
+    let ran = env
+        .muster(&["create-default-groups", "--sandbox", &account, "--faults", "deny=iam:CreateGroup"])
+        .exits(1);
+    ran.says(r#""Action": "iam:CreateGroup""#);
+    let ran = env
+        .muster(&["create-default-groups", "--sandbox", &account, "--faults", "deny=iam:CreateGroup@2"])
+        .exits(4);
+    assert_eq!(ran.stdout.matches("  created").count(), 3, "{}", ran.stdout);
+    assert_eq!(ran.stdout.matches("  failed").count(), 1, "{}", ran.stdout);
+}
+
+/// The answer to a write lost: it is sent again, which does no harm, and counted.
+#[test]
+fn a_lost_answer_is_asked_for_again() {
+    let (env, account) = account_of_many(3);
+    let faults = "lose=iam:AddUserToGroup@1,lose=iam:AddUserToGroup@4";
+    let args = ["sort-users", "--sandbox", &account, "--no-input", "--output", "json", "--faults", faults];
+    let report = env.muster(&args).exits(0).json();
+    assert_eq!(report["api_calls"]["AddUserToGroup"], 8);
+    let (env, account) = super::article();
+    let args = ["create-default-groups", "--sandbox", &account, "--faults", "lose=iam:CreateGroup@2"];
+    let ran = env.muster(&args).exits(0);
+    assert_eq!(ran.stdout.matches(" created").count(), 4, "{}", ran.stdout);
+}
+
+/// A group that this run made is waited for, however long reads lag behind; no simulated wait takes time.
+#[test]
+fn a_group_just_made_is_waited_for() {
+    let (env, account) = super::article();
+    let faults = "delay=10s,latency=50ms";
+    let args = [
+        "sort-users",
+        "--sandbox",
+        &account,
+        "--no-input",
+        "--create-groups",
+        "--output",
+        "json",
+        "--faults",
+        faults,
+    ];
+    let start = std::time::Instant::now();
+    let report = env.muster(&args).exits(3).json();
+    assert_eq!(report["summary"]["sorted"], 5);
+    assert!(report["api_calls"]["AddUserToGroup"].as_u64().unwrap() > 13);
+    assert!(start.elapsed().as_secs() < 8, "the clock is simulated");
+}
+
+/// W2 and more: with everything going wrong at once nobody is lost, whatever the seed.
+#[test]
+fn nobody_is_lost_in_trouble_of_every_kind() {
+    for seed in 0..12 {
+        let (env, account) = account_of_many(40);
+        let faults = format!(
+            "latency=50ms,jitter=20ms,rate=50,burst=20,delay=1s,error=0.1,drop=0.05,lose=0.05,pages=short,seed={seed}"
+        );
+        let args =
+            ["sort-users", "--sandbox", &account, "--no-input", "--output", "json", "--faults", &faults];
+        let report = env.muster(&args).exits(0).json();
+        assert_eq!(report["summary"]["sorted"], 40, "seed {seed}");
+        for i in 0..40 {
+            assert_eq!(
+                env.groups_of(&format!("Headless-{i:04}")),
+                ["allheadlessusers", "allusers"],
+                "seed {seed}"
+            );
+        }
+    }
+}
+
+/// One seed, run twice, says the same to the byte.
+#[test]
+fn one_seed_says_the_same_twice() {
+    let run = || {
+        let (env, account) = account_of_many(20);
+        let faults = "latency=50ms,rate=30,burst=10,error=0.1,seed=3";
+        let ran =
+            env.muster(&["sort-users", "--sandbox", &account, "--no-input", "--faults", faults]).exits(0);
+        ran.stdout
+    };
+    assert_eq!(run(), run());
+}
+
+/// A user, or a group, deleted between reading and writing: said, and the others are sorted.
+#[test]
+fn what_is_deleted_meanwhile_is_told() {
+    let (env, account) = account_of_many(4);
+    let served = Served::new(&env, Some(&account), "latency=200ms");
+    let vars = served.env();
+    let ran = std::thread::scope(|scope| {
+        let run = scope.spawn(|| env.muster_with(&["sort-users", "--no-input", "--rate", "4"], &vars, ""));
+        wait_for("the reading", || served.count("GetAccountAuthorizationDetails") > 0);
+        let deleted = testkit::python(&env, "delete.py", &["user", "Headless-0003"], &vars);
+        deleted.exits(0);
+        run.join().unwrap()
+    });
+    ran.exits(4).prints("Headless-0003: not added to").prints("deleted while this run was under way?");
+    assert!(served.requests().iter().any(|r| r["action"] == "DeleteUser" && r["code"] == Value::Null));
+}
+
+/// W13: no connection is said in plain words.
+#[test]
+fn no_connection_is_told() {
+    let env = env();
+    env.write(".aws/muster/default.toml", CONFIG);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}");
+    let vars = [
+        ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+        ("AWS_ENDPOINT_URL", &url),
+    ];
+    let ran = env.muster_with(&["sort-users", "--no-input"], &vars, "").exits(1);
+    ran.says("sts:GetCallerIdentity failed").says("is the address right, and the network up?");
+}
+
+/// Ctrl-C in the middle of a thousand writes: what was done is said, and running again goes on.
+#[test]
+fn an_interrupted_run_says_what_it_did_and_can_go_on() {
+    let (env, account) = account_of_many(500);
+    let served = Served::new(&env, Some(&account), "latency=20ms");
+    let mut command = env.command(env.binary());
+    command.args(["sort-users", "--no-input", "--output", "json", "--rate", "200"]).envs(served.env());
+    // Files, not pipes: nobody reads while the test waits.
+    let file = |name: &str| Stdio::from(std::fs::File::create(env.path(name)).unwrap());
+    let mut child = command.stdout(file("out")).stderr(file("err")).spawn().unwrap();
+    wait_for("a hundred writes", || served.count("AddUserToGroup") > 100);
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(130), "{}", env.read("err"));
+    assert!(env.read("err").contains("interrupted"));
+    let report: Value = serde_json::from_str(&env.read("out")).unwrap();
+    let done: usize =
+        report["users"].as_array().unwrap().iter().map(|row| row["added"].as_array().unwrap().len()).sum();
+    let sent = served.count("AddUserToGroup");
+    assert_eq!(done, sent, "every call that left was finished and reported");
+    assert!(sent < 1000);
+
+    let again = env.muster_with(
+        &["sort-users", "--no-input", "--output", "json", "--rate", "5000"],
+        &served.env(),
+        "",
+    );
+    assert_eq!(again.exits(0).json()["summary"]["sorted"], 500);
+    assert_eq!(served.count("AddUserToGroup"), 1000, "nothing was done twice");
+}

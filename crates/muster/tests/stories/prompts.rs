@@ -8,7 +8,9 @@ const FIRST: &str = "User 'asmith' does not belong to any of the category group 
 #[test]
 fn the_articles_questions_take_numbers_and_names() {
     let (env, account) = article_with_groups();
-    let ran = env.muster_with(&["sort-users", "--sandbox", &account], &[], "y\n1\ny\nallheadlessusers\nn\n").exits(3);
+    let ran = env
+        .muster_with(&["sort-users", "--sandbox", &account], &[], "y\n1\ny\nallheadlessusers\nn\n")
+        .exits(3);
     let ran = ran.says(FIRST).says("Which category group should 'asmith' belong to?");
     assert!(ran.stderr.find(FIRST) < ran.stderr.find("User 'bwayne' does not belong"));
     assert_eq!(env.groups_of("asmith"), ["allhumanusers", "allusers"]);
@@ -19,7 +21,15 @@ fn the_articles_questions_take_numbers_and_names() {
 #[test]
 fn the_common_groups_question_is_the_articles() {
     let (env, account) = article_with_groups();
-    let args = ["sort-users", "--sandbox", &account, "--force-common-group=false", "--user-name", "Headless-ci", "jdoe"];
+    let args = [
+        "sort-users",
+        "--sandbox",
+        &account,
+        "--force-common-group=false",
+        "--user-name",
+        "Headless-ci",
+        "jdoe",
+    ];
     let ran = env.muster_with(&args, &[], "yes\nNO\nn\n").exits(3);
     ran.says(
         "User 'Headless-ci' does not belong to the mandatory common group 'AllUsers'. Do you want to remediate this \
@@ -41,10 +51,18 @@ fn yes_never_chooses_a_group() {
 #[test]
 fn a_wrong_answer_is_asked_again_five_times() {
     let (env, account) = article_with_groups();
-    let ran = env.muster_with(&["sort-users", "--sandbox", &account, "--user-name", "asmith"], &[], "x\n?\ny\n0\n9\n1\n").exits(0);
+    let ran = env
+        .muster_with(
+            &["sort-users", "--sandbox", &account, "--user-name", "asmith"],
+            &[],
+            "x\n?\ny\n0\n9\n1\n",
+        )
+        .exits(0);
     assert_eq!(ran.stderr.matches(FIRST).count(), 3);
     assert_eq!(env.groups_of("asmith"), ["allhumanusers", "allusers"]);
-    let ran = env.muster_with(&["sort-users", "--sandbox", &account, "--user-name", "bwayne"], &[], &"?\n".repeat(9)).exits(3);
+    let ran = env
+        .muster_with(&["sort-users", "--sandbox", &account, "--user-name", "bwayne"], &[], &"?\n".repeat(9))
+        .exits(3);
     ran.says("Skipped after five answers that are neither yes nor no.");
 }
 
@@ -78,7 +96,8 @@ fn nothing_is_asked_with_no_input() {
 /// A conflict is settled on a terminal, by the name, or not at all: never by a scripted answer.
 #[test]
 fn conflicts_are_not_asked_about_through_a_pipe() {
-    let (env, account) = account_of(CONFIG, &GROUPS, &[("kknuth", &["AllUsers", "AllHumanUsers", "AllBots"])]);
+    let (env, account) =
+        account_of(CONFIG, &GROUPS, &[("kknuth", &["AllUsers", "AllHumanUsers", "AllBots"])]);
     let ran = env.muster_with(&["sort-users", "--sandbox", &account], &[], "y\n1\n").exits(3);
     assert!(!ran.stderr.contains("(y/n)?"), "{}", ran.stderr);
     assert_eq!(env.groups_of("kknuth"), ["allbots", "allhumanusers", "allusers"]);

@@ -1,0 +1,17 @@
+#!/usr/bin/env python3
+"""Deletes a user or group with what keeps it from being deleted: `delete.py user NAME`, `delete.py group NAME`."""
+
+import sys
+
+import boto3
+
+iam = boto3.client("iam")
+kind, name = sys.argv[1:]
+if kind == "user":
+    for group in iam.list_groups_for_user(UserName=name)["Groups"]:
+        iam.remove_user_from_group(UserName=name, GroupName=group["GroupName"])
+    iam.delete_user(UserName=name)
+else:
+    for user in iam.get_group(GroupName=name)["Users"]:
+        iam.remove_user_from_group(UserName=user["UserName"], GroupName=name)
+    iam.delete_group(GroupName=name)
