@@ -1,23 +1,21 @@
 //! Carries out a plan: groups first, then memberships, many users at once and each user in order.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use muster_core::name::{GroupName, UserName};
-use muster_core::plan::{Change, Plan};
+use muster_core::plan::{Change, Plan, UserPlan};
 use muster_core::roster::{ReadBy, Roster};
 use muster_core::taxonomy::GroupRole;
 use tokio::time::Instant;
 
 use crate::error::{CallError, Effect, Kind};
 use crate::gateway::{Gateway, Repeat};
+use crate::parallel::in_parallel;
 use crate::read::groups_of;
 use crate::record::{Ended, Line, Mutation, Record, RecordError};
-
-/// Users worked on at once. With 50 ms a call this is over a thousand calls a second, far above what IAM allows.
-const WORKERS: usize = 64;
 
 /// How long something that this run made may be "not found" before that is believed.
 ///
@@ -32,6 +30,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 pub enum Applied {
     /// It was carried out.
     Done,
+    /// It was so already, by somebody else's doing.
+    AlreadySo,
     /// It was not, or nobody knows; the error says which.
     Failed(CallError),
     /// It was left out because of what happened to another change of the same user.
@@ -43,9 +43,14 @@ pub enum Applied {
 }
 
 impl Applied {
-    /// Returns whether it was carried out.
+    /// Returns whether this run carried it out.
     pub fn is_done(&self) -> bool {
         matches!(self, Self::Done)
+    }
+
+    /// Returns whether the account is now as the change wanted it.
+    pub fn holds(&self) -> bool {
+        matches!(self, Self::Done | Self::AlreadySo)
     }
 }
 
@@ -56,6 +61,8 @@ pub struct Outcome {
     pub groups: Vec<(GroupName, GroupRole, Applied)>,
     /// Each user with changes, in the plan's order, and each of its changes.
     pub users: Vec<(UserName, Vec<(Change, Applied)>)>,
+    /// Each group to delete.
+    pub deleted: Vec<(GroupName, Applied)>,
     /// Why the record could not be kept, which ends a run.
     pub record_error: Option<RecordError>,
 }
@@ -74,33 +81,9 @@ pub struct ApplyContext<'a> {
     pub progress: &'a (dyn Fn(usize) + Send + Sync),
 }
 
-/// Carries out a plan as far as it can; what could not be done is in the outcome.
-pub async fn apply(context: &ApplyContext<'_>, plan: &Plan) -> Outcome {
-    Run::new(context).plan(plan).await
-}
-
-/// Deletes groups, one after the other; IAM refuses those that hold anything.
-pub async fn delete_groups(context: &ApplyContext<'_>, groups: &[GroupName]) -> Vec<(GroupName, Applied)> {
-    let run = Run::new(context);
-    let mut results = Vec::new();
-    for group in groups {
-        let gateway = context.gateway;
-        let mutation = Mutation::DeleteGroup { group: group.clone() };
-        let applied = run.recorded(mutation, serde_json::json!({ "exists": true }), async || {
-            let deleted = gateway
-                .call("iam", "DeleteGroup", Repeat::Safe, || {
-                    gateway.iam.delete_group().group_name(group.as_str()).send()
-                })
-                .await;
-            match deleted {
-                // Also the second try after a lost answer to the first.
-                Err(error) if error.kind == Kind::NotFound => Ok(error.request_id),
-                other => other.map(|output| request_id(&output)),
-            }
-        });
-        results.push((group.clone(), applied.await));
-    }
-    results
+/// Carries out a plan as far as it can, then deletes groups; what could not be done is in the outcome.
+pub async fn apply(context: &ApplyContext<'_>, plan: &Plan, delete: &[GroupName]) -> Outcome {
+    Run::new(context).plan(plan, delete).await
 }
 
 struct Run<'a> {
@@ -112,8 +95,6 @@ struct Run<'a> {
     number: AtomicU64,
     record_error: Mutex<Option<RecordError>>,
 }
-
-type Work<'p> = (usize, &'p UserName, &'p [Change]);
 
 impl<'a> Run<'a> {
     fn new(context: &'a ApplyContext<'a>) -> Self {
@@ -127,62 +108,48 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn plan(mut self, plan: &Plan) -> Outcome {
+    async fn plan(mut self, plan: &Plan, delete: &[GroupName]) -> Outcome {
         let mut outcome = Outcome::default();
         for (group, role) in &plan.groups {
             let applied = self.create_group(group).await;
             if applied.is_done() {
                 self.created.insert(group.clone());
             }
+            self.count(&applied);
             outcome.groups.push((group.clone(), *role, applied));
         }
-        let lost: HashSet<&GroupName> = outcome
-            .groups
-            .iter()
-            .filter(|(.., applied)| !applied.is_done())
-            .map(|(group, ..)| group)
-            .collect();
+        let lost: HashSet<&GroupName> =
+            outcome.groups.iter().filter(|(.., applied)| !applied.holds()).map(|(group, ..)| group).collect();
 
-        let changing = plan.users.iter().filter(|user| !user.changes.is_empty());
-        let work = changing.enumerate().map(|(i, user)| (i, &user.user, user.changes.as_slice()));
-        let (own, others): (VecDeque<Work<'_>>, VecDeque<Work<'_>>) =
-            work.partition(|(_, user, _)| Some(*user) == self.context.caller);
-        let mut results = self.in_parallel(others, &lost).await;
-        results.extend(self.in_parallel(own, &lost).await);
-        results.sort_by_key(|(i, ..)| *i);
-        outcome.users = results.into_iter().map(|(_, user, changes)| (user, changes)).collect();
+        let work = |is_caller: bool| {
+            let changing = plan.users.iter().filter(|user| !user.changes.is_empty());
+            changing.filter(move |user| (Some(&user.user) == self.context.caller) == is_caller)
+        };
+        let one =
+            async |user: &UserPlan| (user.user.clone(), self.user(&user.user, &user.changes, &lost).await);
+        outcome.users = in_parallel(work(false), one).await;
+        outcome.users.extend(in_parallel(work(true), one).await);
+        outcome.users.sort_by(|a, b| a.0.cmp(&b.0));
 
+        for group in delete {
+            let applied =
+                if self.must_stop() { Applied::Interrupted } else { self.delete_group(group).await };
+            self.count(&applied);
+            outcome.deleted.push((group.clone(), applied));
+        }
         let end = Line::End { done: self.done.into_inner(), failed: self.failed.into_inner() };
         let record_error = self.record_error.into_inner().unwrap_or_else(PoisonError::into_inner);
         outcome.record_error = record_error.or_else(|| self.context.record.line(&end).err());
         outcome
     }
 
-    async fn in_parallel(
-        &self,
-        work: VecDeque<Work<'_>>,
-        lost: &HashSet<&GroupName>,
-    ) -> Vec<(usize, UserName, Vec<(Change, Applied)>)> {
-        let workers = work.len().min(WORKERS);
-        let queue = Mutex::new(work);
-        let results = Mutex::new(Vec::new());
-        let worker = async || {
-            loop {
-                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                let Some((i, user, changes)) = next else { return };
-                let applied = self.user(user, changes, lost).await;
-                results.lock().unwrap_or_else(PoisonError::into_inner).push((i, user.clone(), applied));
-            }
-        };
-        let mut running: Vec<_> = (0..workers).map(|_| Box::pin(worker())).collect();
-        // All workers run on this task: they wait for the network, they do not compute.
-        std::future::poll_fn(|cx| {
-            running.retain_mut(|worker| worker.as_mut().poll(cx).is_pending());
-            if running.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-        })
-        .await;
-        drop(running);
-        results.into_inner().unwrap_or_else(PoisonError::into_inner)
+    fn count(&self, applied: &Applied) {
+        if applied.is_done() {
+            let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+            (self.context.progress)(usize::try_from(done).unwrap_or(usize::MAX));
+        } else if !applied.holds() {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Makes one user's changes in order. A removal relies on the additions before it.
@@ -213,12 +180,7 @@ impl<'a> Run<'a> {
                     }
                 }
             };
-            if applied.is_done() {
-                let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-                (self.context.progress)(usize::try_from(done).unwrap_or(usize::MAX));
-            } else {
-                self.failed.fetch_add(1, Ordering::Relaxed);
-            }
+            self.count(&applied);
             results.push((change.clone(), applied));
         }
         results
@@ -265,7 +227,7 @@ impl<'a> Run<'a> {
         let mutation = Mutation::CreateGroup { group: group.clone() };
         let gateway = self.context.gateway;
         self.recorded(mutation, serde_json::json!({ "exists": false }), async || {
-            let first = Instant::now();
+            let (first, mut maybe_ours) = (Instant::now(), false);
             loop {
                 let created = gateway
                     .call("iam", "CreateGroup", Repeat::LookFirst, || {
@@ -273,21 +235,41 @@ impl<'a> Run<'a> {
                     })
                     .await;
                 match created {
-                    Ok(output) => return Ok(request_id(&output)),
-                    // Somebody else was quicker: the group is there, which is what was wanted.
-                    Err(error) if error.kind == Kind::AlreadyExists => return Ok(error.request_id),
-                    // It left and no answer came. Creating it once more answers the question without harm:
-                    // either it is created, or it exists already.
+                    Ok(output) => return Ok(Sent::Done(request_id(&output))),
+                    // It exists: by our own earlier try, whose answer was lost, or because somebody was quicker.
+                    Err(error) if error.kind == Kind::AlreadyExists => {
+                        return Ok(if maybe_ours { Sent::Done(error.request_id) } else { Sent::AlreadySo });
+                    }
+                    // It left and no answer came. Creating it once more answers the question without harm.
                     Err(error)
                         if error.effect == Effect::Unknown
                             && error.kind == Kind::Transient
                             && first.elapsed() < PROPAGATION
                             && !self.must_stop() =>
                     {
+                        maybe_ours = true;
                         gateway.wait(LOOK_AGAIN).await;
                     }
-                    Err(error) => return Err(error),
+                    Err(error) => return Err(if maybe_ours { error.unsure() } else { error }),
                 }
+            }
+        })
+        .await
+    }
+
+    async fn delete_group(&self, group: &GroupName) -> Applied {
+        let mutation = Mutation::DeleteGroup { group: group.clone() };
+        let gateway = self.context.gateway;
+        self.recorded(mutation, serde_json::json!({ "exists": true }), async || {
+            let deleted = gateway
+                .call("iam", "DeleteGroup", Repeat::Safe, || {
+                    gateway.iam.delete_group().group_name(group.as_str()).send()
+                })
+                .await;
+            match deleted {
+                // Also the second try after a lost answer to the first.
+                Err(error) if error.kind == Kind::NotFound => Ok(Sent::Done(error.request_id)),
+                other => other.map(|output| Sent::Done(request_id(&output))),
             }
         })
         .await
@@ -314,7 +296,7 @@ impl<'a> Run<'a> {
                     Err(error) if self.not_visible_yet(&error, group, first) => {
                         gateway.wait(LOOK_AGAIN).await;
                     }
-                    other => return other.map(|output| request_id(&output)),
+                    other => return other.map(|output| Sent::Done(request_id(&output))),
                 }
             }
         })
@@ -334,7 +316,7 @@ impl<'a> Run<'a> {
                     .group_name(group.as_str())
                     .send()
             });
-            removed.await.map(|output| request_id(&output))
+            removed.await.map(|output| Sent::Done(request_id(&output)))
         })
         .await
     }
@@ -350,7 +332,7 @@ impl<'a> Run<'a> {
         &self,
         mutation: Mutation,
         state: serde_json::Value,
-        send: impl AsyncFnOnce() -> Result<Option<String>, CallError>,
+        send: impl AsyncFnOnce() -> Result<Sent, CallError>,
     ) -> Applied {
         let change = self.number.fetch_add(1, Ordering::Relaxed) + 1;
         if let Err(error) = self.context.record.line(&Line::Before { change, mutation, state }) {
@@ -360,8 +342,11 @@ impl<'a> Run<'a> {
         }
         let result = send().await;
         let line = match &result {
-            Ok(request_id) => {
+            Ok(Sent::Done(request_id)) => {
                 Line::After { change, outcome: Ended::Done, request_id: request_id.clone(), error: None }
+            }
+            Ok(Sent::AlreadySo) => {
+                Line::After { change, outcome: Ended::AlreadySo, request_id: None, error: None }
             }
             Err(error) => Line::After {
                 change,
@@ -374,11 +359,22 @@ impl<'a> Run<'a> {
             *self.record_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
         match result {
-            Ok(_) => Applied::Done,
-            Err(error) if error.kind == Kind::Interrupted => Applied::Interrupted,
+            Ok(Sent::Done(_)) => Applied::Done,
+            Ok(Sent::AlreadySo) => Applied::AlreadySo,
+            Err(error) if error.kind == Kind::Interrupted && error.effect == Effect::None => {
+                Applied::Interrupted
+            }
             Err(error) => Applied::Failed(error),
         }
     }
+}
+
+/// What came of a call that was answered.
+enum Sent {
+    /// It was carried out; with AWS's id of the request.
+    Done(Option<String>),
+    /// There was nothing left to do.
+    AlreadySo,
 }
 
 fn request_id(output: &impl aws_types::request_id::RequestId) -> Option<String> {

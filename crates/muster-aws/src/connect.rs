@@ -49,6 +49,10 @@ pub struct ConnectOptions {
     pub profile: Option<String>,
     /// The profile of `AWS_PROFILE`, which keys in the environment win over, as in the AWS CLI.
     pub environment_profile: Option<String>,
+    /// Whether the environment holds keys, which win over its profile.
+    pub environment_has_keys: bool,
+    /// The endpoint that the environment names, as far as it matters for proxies.
+    pub environment_endpoint: Option<String>,
     /// `--region`.
     pub region: Option<String>,
     /// `--endpoint-url`.
@@ -151,7 +155,8 @@ pub enum ConnectError {
 /// Finds credentials, region and endpoint, and asks who it is that calls.
 pub async fn connect(options: ConnectOptions) -> Result<Account, ConnectError> {
     let (embedded, endpoint) = (options.embedded.clone(), options.endpoint_url.clone());
-    let local = endpoint.as_deref().is_some_and(is_loopback);
+    let local =
+        endpoint.as_ref().or(options.environment_endpoint.as_ref()).is_some_and(|url| is_loopback(url));
     let client = embedded
         .clone()
         .unwrap_or_else(|| SharedHttpClient::new(Https { proxy: !local, ..Https::default() }));
@@ -258,7 +263,9 @@ fn configured_endpoint(config: &SdkConfig, given: Option<String>) -> Option<Stri
             .ok()?;
         service.load_config(key)
     });
-    given.or(of_service).or_else(|| config.endpoint_url().map(str::to_owned))
+    let endpoint = given.or(of_service).or_else(|| config.endpoint_url().map(str::to_owned))?;
+    // One spelling for one place: records and locks are kept by it.
+    Some(endpoint.trim_end_matches('/').to_ascii_lowercase())
 }
 
 /// Returns the provider for a profile that was named outright: no other source is tried.
@@ -267,7 +274,8 @@ async fn profile_provider(
     client: &SharedHttpClient,
     region: &Region,
 ) -> Result<Option<SharedCredentialsProvider>, ConnectError> {
-    let Some(profile) = options.profile.as_deref().or(options.environment_profile.as_deref()) else {
+    let of_environment = options.environment_profile.as_deref().filter(|_| !options.environment_has_keys);
+    let Some(profile) = options.profile.as_deref().or(of_environment) else {
         return Ok(None);
     };
     let files = aws_config::profile::load(&Fs::real(), &Env::real(), &EnvConfigFiles::default(), None).await;
@@ -282,7 +290,7 @@ async fn profile_provider(
         _ => None,
     };
     if options.profile.is_none() && role.is_none() {
-        return Ok(None); // `AWS_PROFILE`: the default chain, in which keys of the environment come first
+        return Ok(None); // `AWS_PROFILE`: the default chain
     }
     let provider_config = || {
         ProviderConfig::without_region()

@@ -72,6 +72,15 @@ impl fmt::Display for CallError {
 }
 
 impl CallError {
+    /// The same, of a call of which an earlier attempt may have been carried out.
+    pub(crate) fn unsure(mut self) -> Self {
+        self.effect = Effect::Unknown;
+        if self.kind == Kind::Interrupted {
+            "interrupted before it was answered".clone_into(&mut self.message);
+        }
+        self
+    }
+
     pub(crate) fn interrupted(service: &'static str, action: &'static str) -> Self {
         Self {
             action,

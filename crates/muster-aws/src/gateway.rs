@@ -16,6 +16,9 @@ use crate::pacing::{Pacing, Rate};
 /// How often a call is sent in all when the service or the network fails.
 const ATTEMPTS_MAX: u32 = 10;
 
+/// The same for as long as nothing was answered yet.
+const FIRST_ATTEMPTS_MAX: u32 = 4;
+
 /// How long a call is repeated while it is throttled, or another change is under way.
 const PATIENCE: Duration = Duration::from_mins(10);
 
@@ -91,8 +94,12 @@ impl Gateway {
     {
         let first = Instant::now();
         let mut failures = 0;
+        // What an earlier attempt may have done is not undone by how a later one ends.
+        let mut effect = Effect::None;
+        let unsure =
+            |error: CallError, effect| if effect == Effect::Unknown { error.unsure() } else { error };
         loop {
-            let sent_s = self.leave(service, action).await?;
+            let sent_s = self.leave(service, action).await.map_err(|error| unsure(error, effect))?;
             let result = send().await;
             let error = match result {
                 Ok(output) => {
@@ -105,6 +112,11 @@ impl Gateway {
             tracing::debug!(
                 target: "muster", service, action, request_id = error.request_id, code = error.code, "failed"
             );
+            if error.effect == Effect::Unknown {
+                effect = Effect::Unknown;
+            }
+            // Where nothing was ever answered, the address or the network is wrong, and patience does not help.
+            let attempts_max = if self.pacing().any_success() { ATTEMPTS_MAX } else { FIRST_ATTEMPTS_MAX };
             let again = match error.kind {
                 Kind::Throttled => {
                     self.pacing().refused(self.now_s(), sent_s);
@@ -117,12 +129,12 @@ impl Gateway {
                 Kind::Transient => {
                     failures += 1;
                     let safe = repeat == Repeat::Safe || error.effect == Effect::None;
-                    safe && failures < ATTEMPTS_MAX
+                    safe && failures < attempts_max
                 }
                 _ => false,
             };
             if !again {
-                return Err(error);
+                return Err(unsure(error, effect));
             }
             if error.kind != Kind::Throttled {
                 self.wait(backoff(failures)).await;

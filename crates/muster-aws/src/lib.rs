@@ -7,12 +7,13 @@ mod gateway;
 mod home;
 mod interrupt;
 mod pacing;
+mod parallel;
 mod read;
 mod record;
 mod revert;
 mod whole_answer;
 
-pub use apply::{Applied, ApplyContext, Outcome, apply, delete_groups};
+pub use apply::{Applied, ApplyContext, Outcome, apply};
 pub use connect::{Account, AskMfaCode, ConnectError, ConnectOptions, connect};
 pub use error::{CallError, Effect, Kind};
 pub use gateway::Gateway;

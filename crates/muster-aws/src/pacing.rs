@@ -69,7 +69,7 @@ impl Pacing {
     pub(crate) fn new(rate: Rate) -> Self {
         let (rate, rate_max) = match rate {
             Rate::Auto => (RATE_START, RATE_MAX_AUTO),
-            Rate::AtMost(rate) => (rate.max(RATE_MIN), rate.max(RATE_MIN)),
+            Rate::AtMost(rate) => (rate, rate),
         };
         Self {
             rate,
@@ -99,11 +99,16 @@ impl Pacing {
             // A hair above, and more the longer nothing is refused.
             Known::Measured(rate) => rate * (1.0 + 0.0003 + 0.00003 * quiet_s * quiet_s),
         }
-        .clamp(RATE_MIN, self.rate_max);
+        .clamp(RATE_MIN.min(self.rate_max), self.rate_max);
         let slack = if self.empty_at.is_empty() { SLACK_CALLS.min(self.rate_max) } else { 1.0 };
         let elapsed_s = (now_s - self.at_s).max(0.0);
         self.at_s = self.at_s.max(now_s);
         self.tokens = (self.tokens + elapsed_s * self.rate).min(slack);
+    }
+
+    /// Returns whether any call got through.
+    pub(crate) fn any_success(&self) -> bool {
+        self.successes > 0
     }
 
     /// A call got through.
@@ -144,6 +149,12 @@ impl Pacing {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a simulated run of a minute in microseconds"
+)]
 mod tests {
     use std::cmp::Reverse;
     use std::collections::BinaryHeap;

@@ -4,6 +4,7 @@
 //! an error is never an empty list.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_sdk_iam::types::{EntityType, PolicyDetail};
 use muster_core::name::{GroupName, UserName};
@@ -16,6 +17,7 @@ use percent_encoding::percent_decode_str;
 use crate::connect::Account;
 use crate::error::{CallError, Effect, Kind};
 use crate::gateway::{Gateway, Repeat};
+use crate::parallel::in_parallel;
 
 /// Items of a page, the most that IAM gives. Source: IAM API Reference, `MaxItems`.
 const PAGE_ITEMS: i32 = 1000;
@@ -54,11 +56,10 @@ pub async fn read_roster(
         policies: Vec::new(),
     };
     let reader = Reader { gateway: &account.gateway, progress };
-    match reader.authorization_details(&mut roster, depth).await {
-        Err(error) if error.kind == Kind::Denied && depth == Depth::Memberships => {
-            reader.piecewise(&mut roster, taxonomy).await?;
-        }
-        other => other?,
+    match reader.authorization_details(&mut roster, depth).await? {
+        Details::Read => {}
+        Details::Denied(error) if depth == Depth::Everything => return Err(error),
+        Details::Denied(_) => reader.piecewise(&mut roster, taxonomy).await?,
     }
     roster.sort();
     Ok(roster)
@@ -92,13 +93,21 @@ pub async fn read_groups(
     Ok(roster)
 }
 
+/// What came of asking for the authorization details.
+enum Details {
+    /// They are read.
+    Read,
+    /// The caller may not read them.
+    Denied(CallError),
+}
+
 struct Reader<'r> {
     gateway: &'r Gateway,
     progress: OnProgress<'r>,
 }
 
 impl Reader<'_> {
-    async fn authorization_details(&self, roster: &mut Roster, depth: Depth) -> Result<(), CallError> {
+    async fn authorization_details(&self, roster: &mut Roster, depth: Depth) -> Result<Details, CallError> {
         let action = "GetAccountAuthorizationDetails";
         let filter = [
             EntityType::User,
@@ -119,7 +128,14 @@ impl Reader<'_> {
                         .set_marker(marker.clone())
                         .send()
                 })
-                .await?;
+                .await;
+            let page = match page {
+                // On a later page it is a page that fails, and the reading with it.
+                Err(error) if error.kind == Kind::Denied && marker.is_none() => {
+                    return Ok(Details::Denied(error));
+                }
+                other => other?,
+            };
             for user in page.user_detail_list() {
                 let attached = user.attached_managed_policies().iter().filter_map(|p| p.policy_arn());
                 let policies = match depth {
@@ -165,7 +181,7 @@ impl Reader<'_> {
             (self.progress)(roster.users.len());
             match next(action, page.is_truncated(), page.marker())? {
                 Some(next) => marker = Some(next),
-                None => return Ok(()),
+                None => return Ok(Details::Read),
             }
         }
         Err(endless(action))
@@ -175,9 +191,8 @@ impl Reader<'_> {
     async fn piecewise(&self, roster: &mut Roster, taxonomy: &Taxonomy) -> Result<(), CallError> {
         roster.users = self.users().await?;
         if taxonomy.needs_tags() {
-            for user in &mut roster.users {
-                user.tags = Some(self.tags_of(&user.name).await?);
-            }
+            let tags = self.of_each(&roster.users, async |user| self.tags_of(user).await).await?;
+            set_each(&mut roster.users, tags, |user, tags| user.tags = Some(tags));
         }
         let managed = taxonomy.groups().map(|(name, _)| name).chain(&taxonomy.disabled_group);
         let managed: Vec<&GroupName> = managed.collect();
@@ -201,14 +216,31 @@ impl Reader<'_> {
             Err(error) if error.kind == Kind::Denied => {
                 roster.read_by = ReadBy::ListGroupsForUser;
                 roster.groups = self.groups().await?;
-                for (done, user) in roster.users.iter_mut().enumerate() {
-                    user.groups = groups_of(self.gateway, &user.name).await?;
-                    (self.progress)(done + 1);
-                }
+                let groups =
+                    self.of_each(&roster.users, async |user| groups_of(self.gateway, user).await).await?;
+                set_each(&mut roster.users, groups, |user, groups| user.groups = groups);
                 Ok(())
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Reads something of each user, many at once; `None` for a user that is gone since it was listed.
+    async fn of_each<T>(
+        &self,
+        users: &[User],
+        read: impl AsyncFn(&UserName) -> Result<T, CallError>,
+    ) -> Result<Vec<Option<T>>, CallError> {
+        let done = AtomicUsize::new(0);
+        let results = in_parallel(users, async |user: &User| {
+            let result = read(&user.name).await;
+            (self.progress)(done.fetch_add(1, Ordering::Relaxed) + 1);
+            match result {
+                Err(error) if error.kind == Kind::NotFound => Ok(None),
+                other => other.map(Some),
+            }
+        });
+        results.await.into_iter().collect()
     }
 
     async fn users(&self) -> Result<Vec<User>, CallError> {
@@ -316,6 +348,18 @@ impl Reader<'_> {
         }
         Err(endless(action))
     }
+}
+
+/// Gives each user what was read of it; users that are gone are left out.
+fn set_each<T>(users: &mut Vec<User>, values: Vec<Option<T>>, set: impl Fn(&mut User, T)) {
+    let mut values = values.into_iter();
+    users.retain_mut(|user| match values.next().flatten() {
+        Some(value) => {
+            set(user, value);
+            true
+        }
+        None => false,
+    });
 }
 
 /// Returns the groups of one user, read now.

@@ -30,6 +30,9 @@ pub struct Head {
     pub partition: String,
     /// The endpoint, if it is not AWS's own.
     pub endpoint: Option<String>,
+    /// The file of the embedded account, if it is one.
+    #[serde(default)]
+    pub sandbox: Option<String>,
     /// ARN of the caller.
     pub caller: String,
     /// The profile, if any.
@@ -70,12 +73,26 @@ pub enum Mutation {
     },
 }
 
+impl Mutation {
+    /// Returns the group it is about.
+    pub fn group(&self) -> &GroupName {
+        match self {
+            Self::CreateGroup { group }
+            | Self::DeleteGroup { group }
+            | Self::AddUserToGroup { group, .. }
+            | Self::RemoveUserFromGroup { group, .. } => group,
+        }
+    }
+}
+
 /// How a mutation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ended {
     /// It was done.
     Done,
+    /// It was so already, by somebody else's doing.
+    AlreadySo,
     /// It was not done.
     Failed,
     /// It was sent, and nobody knows.

@@ -1,10 +1,10 @@
 //! What would undo an earlier run: the opposite of each change that is still as the run left it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use muster_core::name::{GroupName, UserName};
 use muster_core::plan::Change;
-use muster_core::roster::Roster;
+use muster_core::roster::{Roster, User};
 
 use crate::record::{Ended, Line, Mutation};
 
@@ -17,10 +17,12 @@ pub struct Undo {
     pub groups: Vec<GroupName>,
     /// What is not undone, and why.
     pub left_alone: Vec<String>,
+    /// Users of whom a change is not as the run left it.
+    moved_on: BTreeSet<UserName>,
 }
 
-/// Works out how to undo a record on the account as it is now.
-pub fn undos(lines: &[Line], roster: &Roster) -> Undo {
+/// Works out how to undo a record on the account as it is now; protected users are left alone.
+pub fn undos(lines: &[Line], roster: &Roster, is_protected: impl Fn(&User) -> bool) -> Undo {
     let mut mutations: BTreeMap<u64, &Mutation> = BTreeMap::new();
     let mut undo = Undo::default();
     let mut created = Vec::new();
@@ -36,7 +38,7 @@ pub fn undos(lines: &[Line], roster: &Roster) -> Undo {
                     None => {}
                 }
             }
-            Line::After { change, outcome: Ended::Failed, .. } => {
+            Line::After { change, outcome: Ended::Failed | Ended::AlreadySo, .. } => {
                 mutations.remove(change);
             }
             Line::End { .. } => {}
@@ -49,6 +51,7 @@ pub fn undos(lines: &[Line], roster: &Roster) -> Undo {
             mutation => undo.membership(mutation, roster),
         }
     }
+    undo.leave_alone(roster, is_protected);
     for changes in undo.memberships.values_mut() {
         changes.sort_by_key(|change| matches!(change, Change::Remove(_)));
     }
@@ -83,7 +86,26 @@ impl Undo {
         } else {
             let is = if joined { "is no longer" } else { "is again" };
             self.left_alone.push(format!("user `{user}` {is} in `{group}`"));
+            self.moved_on.insert(now.name.clone());
         }
+    }
+
+    /// Takes protected users out, and users who were moved on since: half of a move undone would leave them in two
+    /// categories, or in none.
+    fn leave_alone(&mut self, roster: &Roster, is_protected: impl Fn(&User) -> bool) {
+        let (moved_on, left_alone) = (&self.moved_on, &mut self.left_alone);
+        self.memberships.retain(|user, changes| {
+            if roster.user(user).is_some_and(&is_protected) {
+                left_alone.push(format!("user `{user}` is protected"));
+                return false;
+            }
+            let was_moved = changes.iter().any(|change| matches!(change, Change::Add(_)));
+            if was_moved && moved_on.contains(user) {
+                left_alone.push(format!("user `{user}` was moved on since"));
+                return false;
+            }
+            true
+        });
     }
 
     fn group(&mut self, group: GroupName, roster: &Roster) {

@@ -1,6 +1,6 @@
-//! `--decisions FILE`: the categories that a person wrote down, as CSV lines `user,group`.
+//! `--decisions FILE`: what a person decided beforehand, as CSV lines `user,group`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::config::nearest;
 use crate::name::{GroupName, UserName};
@@ -17,19 +17,29 @@ pub struct DecisionProblem {
     pub message: String,
 }
 
+/// What a decisions file decides.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decisions {
+    /// The category of a user, by position.
+    pub category: HashMap<UserName, usize>,
+    /// Common groups that a user is to join.
+    pub common: HashSet<(UserName, GroupName)>,
+}
+
+enum Decision {
+    Category(usize),
+    Common(GroupName),
+}
+
 /// Reads a decisions file against the account and the config; every wrong line is reported.
-pub fn read(
-    text: &str,
-    taxonomy: &Taxonomy,
-    roster: &Roster,
-) -> Result<HashMap<UserName, usize>, Vec<DecisionProblem>> {
+pub fn read(text: &str, taxonomy: &Taxonomy, roster: &Roster) -> Result<Decisions, Vec<DecisionProblem>> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .trim(csv::Trim::All)
         .comment(Some(b'#'))
         .from_reader(text.strip_prefix('\u{feff}').unwrap_or(text).as_bytes());
-    let (mut decisions, mut problems) = (HashMap::new(), Vec::new());
+    let (mut decisions, mut problems) = (Decisions::default(), Vec::new());
     let (mut record, mut first) = (csv::StringRecord::new(), true);
     loop {
         match reader.read_record(&mut record) {
@@ -51,8 +61,12 @@ pub fn read(
             continue;
         }
         match decide(&fields, taxonomy, roster) {
-            Ok((user, category)) => {
-                if decisions.insert(user.clone(), category).is_some_and(|earlier| earlier != category) {
+            Ok((user, Decision::Common(group))) => {
+                decisions.common.insert((user, group));
+            }
+            Ok((user, Decision::Category(category))) => {
+                let earlier = decisions.category.insert(user.clone(), category);
+                if earlier.is_some_and(|earlier| earlier != category) {
                     problems.push(DecisionProblem { line, message: format!("`{user}` is decided twice") });
                 }
             }
@@ -62,7 +76,7 @@ pub fn read(
     if problems.is_empty() { Ok(decisions) } else { Err(problems) }
 }
 
-fn decide(fields: &[&str], taxonomy: &Taxonomy, roster: &Roster) -> Result<(UserName, usize), String> {
+fn decide(fields: &[&str], taxonomy: &Taxonomy, roster: &Roster) -> Result<(UserName, Decision), String> {
     let &[user, group] = fields else {
         return Err(format!("a line is `user,group`, and this has {} fields", fields.len()));
     };
@@ -73,9 +87,12 @@ fn decide(fields: &[&str], taxonomy: &Taxonomy, roster: &Roster) -> Result<(User
             None => format!("the account has no user `{user}`"),
         }
     })?;
+    if let Some(common) = taxonomy.common.iter().find(|common| **common == group) {
+        return Ok((known.name.clone(), Decision::Common(common.clone())));
+    }
     let category = taxonomy.category(&group).ok_or_else(|| {
         let groups: Vec<&str> = taxonomy.category_groups().map(GroupName::as_str).collect();
         format!("`{group}` is no category group; those are {}", groups.join(", "))
     })?;
-    Ok((known.name.clone(), category))
+    Ok((known.name.clone(), Decision::Category(category)))
 }

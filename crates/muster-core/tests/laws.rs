@@ -1,5 +1,7 @@
 //! Laws of planning, on made-up accounts.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use std::collections::HashMap;
 
 use muster_core::assess::{Standing, assess};

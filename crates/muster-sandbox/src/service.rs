@@ -137,7 +137,8 @@ impl Sandbox {
             let mut line = line;
             line["duration_ms"] = duration_ms.into();
             // The log is a convenience; a full disk must not turn into a failing account.
-            let _ = writeln!(log, "{line}").and_then(|()| log.flush());
+            // One write a line, so that a reader never meets half of one.
+            let _ = log.write_all(format!("{line}\n").as_bytes()).and_then(|()| log.flush());
         }
         outcome
     }

@@ -9,7 +9,13 @@ use crate::terminal::ColorChoice;
 
 /// Put every IAM user of an AWS account in the common groups and in one, and only one, category group
 #[derive(Debug, Parser)]
-#[command(name = "muster", version, disable_help_subcommand = true, max_term_width = 100)]
+#[command(
+    name = "muster",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
@@ -30,14 +36,14 @@ pub(crate) struct GlobalArgs {
     /// Call this address instead of AWS
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
-    /// Read this config file
-    #[arg(long, global = true, value_name = "FILE", env = "MUSTER_CONFIG", hide_env_values = true)]
+    /// Read this config file (or `MUSTER_CONFIG`)
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Work on the embedded account in this file: no network, no credentials
-    #[arg(long, global = true, value_name = "FILE", env = "MUSTER_SANDBOX", hide_env_values = true)]
+    /// Work on the embedded account in this file: no network, no credentials (or `MUSTER_SANDBOX`)
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) sandbox: Option<PathBuf>,
     /// Trouble that the embedded account makes, such as latency=50ms,rate=20,burst=40,lose=0.01
-    #[arg(long, global = true, value_name = "FAULTS", env = "MUSTER_SANDBOX_FAULTS", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "FAULTS")]
     pub(crate) faults: Option<muster_sandbox::Faults>,
     /// Print the result in this form
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
@@ -188,7 +194,7 @@ pub(crate) struct SortUsersArgs {
     /// Look only at users whose path starts with this
     #[arg(long, value_name = "PATH")]
     pub(crate) path_prefix: Option<String>,
-    /// Look only at these users
+    /// Look only at these users (--user-name=-x for a name that begins with a dash)
     #[arg(long, alias = "users", alias = "user_name", num_args = 1.., value_name = "USER")]
     pub(crate) user_name: Vec<String>,
     /// Stop before changing anything if there would be more changes
@@ -233,12 +239,20 @@ pub(crate) struct RevertArgs {
     #[arg(value_name = "RECORD")]
     pub(crate) record: PathBuf,
     /// Say what would be done, and change nothing
-    #[arg(long, alias = "dry")]
+    #[arg(long, alias = "dry", alias = "dry_run")]
     pub(crate) dry_run: bool,
+    /// Stop before changing anything if there would be more changes
+    #[arg(long, value_name = "N")]
+    pub(crate) max_changes: Option<usize>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct PermissionsArgs {
+    #[command(flatten)]
+    pub(crate) taxonomy: TaxonomyArgs,
+    /// For runs that create missing groups
+    #[arg(long, alias = "create_groups")]
+    pub(crate) create_groups: bool,
     /// The commands; all if none is named
     #[arg(value_name = "COMMAND")]
     pub(crate) commands: Vec<String>,

@@ -1,11 +1,15 @@
 //! What a command works with: the config that holds, the account, and the way to the person.
 
+use std::cell::Cell;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, NamedSource};
-use muster_aws::{Account, ConnectOptions, Head, Home, Interrupt, connect};
-use muster_core::config::{ConfigFile, Format, Overrides, Problem, Settings, Severity, Tool, resolve};
+use muster_aws::{Account, ConnectError, ConnectOptions, Head, Home, Interrupt, connect};
+use muster_core::config::{
+    ConfigFile, Format, Overrides, Problem, Settings, Severity, Tool, line_and_column, resolve,
+};
 use muster_core::name::UserName;
 use muster_core::roster::Roster;
 use muster_sandbox::{Sandbox, StateFile};
@@ -39,6 +43,8 @@ pub(crate) struct Context {
     pub(crate) started_ms: i64,
     /// The command line, for the record.
     pub(crate) command_line: Vec<String>,
+    /// Whether anything was changed, for the exit status of what fails after that.
+    pub(crate) changed: Cell<bool>,
     /// The demo runs it: told for people, with nothing to keep.
     pub(crate) is_demo: bool,
 }
@@ -47,7 +53,9 @@ pub(crate) struct Context {
 #[derive(Default)]
 pub(crate) struct Config {
     pub(crate) path: Option<PathBuf>,
+    /// Its text as it can be shown.
     pub(crate) source: Option<ConfigSource>,
+    hash: Option<String>,
     pub(crate) file: Option<ConfigFile>,
     pub(crate) format: Option<Format>,
     pub(crate) problems: Vec<Problem>,
@@ -75,18 +83,29 @@ impl Session {
 }
 
 impl Context {
+    /// Takes over `MUSTER_SANDBOX_FAULTS` where no `--faults` is given.
+    pub(crate) fn take_faults_of_environment(&mut self) -> Result<(), CliError> {
+        if let (None, Some(faults)) = (&self.global.faults, &self.environment.faults) {
+            let faults =
+                faults.parse().map_err(|error| CliError::usage(format!("MUSTER_SANDBOX_FAULTS: {error}")))?;
+            self.global.faults = Some(faults);
+        }
+        Ok(())
+    }
+
     /// Finds the config of the profile and reads it.
     pub(crate) fn config(&self) -> Result<Config, CliError> {
         let Some((path, format)) = self.find_config() else { return Ok(Config::default()) };
-        let text = read_text(&path, CONFIG_BYTES_MAX)?;
+        let text = read_text(&path, CONFIG_BYTES_MAX, true)?;
         let format = format.unwrap_or(if text.trim_start_matches('\u{feff}').trim_start().starts_with('{') {
             Format::Recipes
         } else {
             Format::Native
         });
         let (file, problems) = ConfigFile::parse(&text, format);
-        let source = Arc::new(NamedSource::new(path.display().to_string(), text));
-        Ok(Config { path: Some(path), source: Some(source), file, format: Some(format), problems })
+        let hash = Some(muster_aws::short_hash(text.as_bytes()));
+        let source = Some(Arc::new(NamedSource::new(path.display().to_string(), showable(&text))));
+        Ok(Config { path: Some(path), source, hash, file, format: Some(format), problems })
     }
 
     /// Returns where the config is: never in the current folder unless it was named.
@@ -157,11 +176,17 @@ impl Context {
         };
         let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_wrap_lines(false);
         for problem in problems.iter().take(PROBLEMS_SHOWN) {
-            let text = config.source.clone().filter(|source| {
-                // A file that is all one line is not printed once for each problem.
-                source.inner().lines().map(str::len).max().unwrap_or_default() <= LINE_BYTES_SHOWN
+            // A line that fills the screen shows nothing: then the place alone is told.
+            let long =
+                |source: &ConfigSource| source.inner().lines().any(|line| line.len() > LINE_BYTES_SHOWN);
+            let text = config.source.clone().filter(|source| !long(source));
+            let place = config.source.as_ref().filter(|_| text.is_none()).zip(problem.span.as_ref());
+            let place = place.map(|(source, span)| {
+                let (line, column) = line_and_column(source.inner(), span.start);
+                format!(" ({}:{line}:{column})", source.name())
             });
-            let diagnostic = ConfigProblem { problem: problem.clone(), text };
+            let diagnostic =
+                ConfigProblem { problem: problem.clone(), text, place: place.unwrap_or_default() };
             let mut text = String::new();
             if handler.render_report(&mut text, &diagnostic).is_ok() {
                 self.terminal.say(text.trim_end());
@@ -202,6 +227,7 @@ impl Context {
             let own = config.file.as_ref()?.profile_name()?;
             self.environment.profile.is_none().then(|| own.to_owned())
         });
+        let by_config = profile.is_some() && self.global.profile.is_none();
         if let (None, Some(name), true, None) =
             (&profile, &self.environment.profile, self.environment.has_keys, &sandbox)
         {
@@ -226,6 +252,8 @@ impl Context {
         let account = connect(ConnectOptions {
             profile,
             environment_profile: self.environment.profile.clone(),
+            environment_has_keys: self.environment.has_keys,
+            environment_endpoint: self.environment.endpoint.clone(),
             region: self.global.region.clone(),
             endpoint_url: self.global.endpoint_url.clone(),
             embedded: sandbox.clone().map(aws_smithy_runtime_api::client::http::SharedHttpClient::new),
@@ -234,7 +262,14 @@ impl Context {
             rate: Some(self.global.rate.0),
             interrupt: self.interrupt.clone(),
         })
-        .await?;
+        .await;
+        let account = account.map_err(|error| match (error, by_config) {
+            (ConnectError::NoProfile { profile, .. }, true) => CliError::usage_with(
+                format!("the config names the profile `{}`, which does not exist", safe(&profile)),
+                "name another with --profile or AWS_PROFILE, or correct `profile_name` in the config",
+            ),
+            (error, _) => error.into(),
+        })?;
         let home = match (&self.global.sandbox, &self.environment.state) {
             (Some(file), _) => Home::of_sandbox(file),
             (None, Some(state)) => {
@@ -282,9 +317,15 @@ impl Context {
         ));
     }
 
+    /// Returns the file of the embedded account, by the name that no link changes.
+    pub(crate) fn sandbox_path(&self) -> Option<String> {
+        let path = self.global.sandbox.as_ref()?;
+        let path = path.canonicalize().unwrap_or_else(|_| path.clone());
+        Some(path.to_string_lossy().into_owned())
+    }
+
     /// Returns the head of this run's record.
     pub(crate) fn record_head(&self, config: &Config, session: &Session) -> Head {
-        let text = config.source.as_ref().map(|source| source.inner().as_bytes());
         Head {
             muster_record: Head::VERSION,
             run: self.run.clone(),
@@ -293,52 +334,90 @@ impl Context {
             account: session.account.id.clone(),
             partition: session.account.partition.clone(),
             endpoint: session.account.endpoint.clone(),
+            sandbox: self.sandbox_path(),
             caller: session.account.caller_arn.clone(),
             profile: session.account.profile.clone(),
-            config_hash: text.map(muster_aws::short_hash),
+            config_hash: config.hash.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
 }
 
-fn lines_safe(text: &str) -> String {
+pub(crate) fn lines_safe(text: &str) -> String {
     text.split('\n').map(safe).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns a text with what could drive a terminal blotted out, byte for byte, so that places in it stay right.
+fn showable(text: &str) -> String {
+    let blot = |c: char| c != '\n' && c != '\t' && safe(c.encode_utf8(&mut [0; 4])) != c.to_string();
+    text.chars().flat_map(|c| if blot(c) { vec!['?'; c.len_utf8()] } else { vec![c] }).collect()
 }
 
 /// Reads a snapshot.
 pub(crate) fn read_snapshot(path: &Path) -> Result<Roster, CliError> {
-    let text = read_text(path, INPUT_BYTES_MAX)?;
+    let text = read_text(path, INPUT_BYTES_MAX, false)?;
     Roster::from_json(&text).map_err(|source| CliError::Snapshot { path: path.to_owned(), source })
 }
 
 /// Reads a text that a person wrote.
 pub(crate) fn read_input(path: &Path) -> Result<String, CliError> {
-    read_text(path, INPUT_BYTES_MAX)
+    read_text(path, INPUT_BYTES_MAX, false)
 }
 
-fn read_text(path: &Path, bytes_max: u64) -> Result<String, CliError> {
-    let wrong = |reason: String| CliError::Usage {
-        message: format!("failed to read `{}`: {reason}", path.display()),
-        help: None,
-    };
+/// Reads a text up to a length. A config is a file; other input may come through a pipe.
+fn read_text(path: &Path, bytes_max: u64, only_files: bool) -> Result<String, CliError> {
+    let wrong = |reason: String| CliError::usage(format!("failed to read `{}`: {reason}", path.display()));
     let meta = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
     if meta.is_dir() {
         return Err(wrong("it is a folder".to_owned()));
     }
-    if meta.len() > bytes_max {
-        let mib = bytes_max / (1024 * 1024);
-        return Err(wrong(format!("it has {} bytes, and more than {mib} MiB is not read", meta.len())));
+    if only_files && !meta.is_file() {
+        return Err(wrong("it is no ordinary file".to_owned()));
     }
-    let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(|error| wrong(error.to_string()))?;
+    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(|error| wrong(error.to_string()))?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(wrong(format!("more than {} MiB is not read", bytes_max / (1024 * 1024))));
+    }
     String::from_utf8(bytes).map_err(|error| {
         wrong(format!("it is not text in UTF-8: byte {} is wrong", error.utf8_error().valid_up_to() + 1))
     })
 }
 
-/// Writes a file that must not exist yet: to a temporary name beside it, then linked into place.
-pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), CliError> {
-    use std::io::Write as _;
-    let wrong = |error: std::io::Error| CliError::Write { path: path.to_owned(), reason: error.to_string() };
-    let mut file = std::fs::OpenOptions::new().create_new(true).write(true).open(path).map_err(wrong)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(wrong)
+/// A file that did not exist and is there to be written; gone again unless it was.
+pub(crate) struct NewFile {
+    path: PathBuf,
+    file: std::fs::File,
+    written: bool,
+}
+
+impl NewFile {
+    /// Makes the file, so that it is certain before anything else that it can be written.
+    pub(crate) fn create(path: &Path) -> Result<Self, CliError> {
+        let mut options = std::fs::OpenOptions::new();
+        match options.create_new(true).write(true).open(path) {
+            Ok(file) => Ok(Self { path: path.to_owned(), file, written: false }),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                Err(CliError::usage(format!("`{}` exists already and is not overwritten", path.display())))
+            }
+            Err(error) => Err(CliError::Write { path: path.to_owned(), reason: error.to_string() }),
+        }
+    }
+
+    /// Writes all of it.
+    pub(crate) fn write(mut self, text: &str) -> Result<(), CliError> {
+        let result = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_all());
+        self.written = result.is_ok();
+        result.map_err(|error| CliError::Write { path: self.path.clone(), reason: error.to_string() })
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.written {
+            // Half a file is worse than none; if it cannot go, the message about it has been shown.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }

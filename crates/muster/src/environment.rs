@@ -13,6 +13,14 @@ pub(crate) struct Environment {
     pub(crate) profile: Option<String>,
     /// Whether `AWS_ACCESS_KEY_ID` is set.
     pub(crate) has_keys: bool,
+    /// `AWS_ENDPOINT_URL_IAM` or `AWS_ENDPOINT_URL`.
+    pub(crate) endpoint: Option<String>,
+    /// `MUSTER_CONFIG`.
+    pub(crate) config: Option<PathBuf>,
+    /// `MUSTER_SANDBOX`.
+    pub(crate) sandbox: Option<PathBuf>,
+    /// `MUSTER_SANDBOX_FAULTS`.
+    pub(crate) faults: Option<String>,
     /// `MUSTER_LOG`.
     pub(crate) log: Option<String>,
     /// Whether colours are unwelcome: `NO_COLOR`, or a terminal that has none.
@@ -32,6 +40,10 @@ impl Environment {
             state,
             profile: text("AWS_PROFILE").or_else(|| text("AWS_DEFAULT_PROFILE")),
             has_keys: text("AWS_ACCESS_KEY_ID").is_some(),
+            endpoint: text("AWS_ENDPOINT_URL_IAM").or_else(|| text("AWS_ENDPOINT_URL")),
+            config: text("MUSTER_CONFIG").map(PathBuf::from),
+            sandbox: text("MUSTER_SANDBOX").map(PathBuf::from),
+            faults: text("MUSTER_SANDBOX_FAULTS"),
             log: text("MUSTER_LOG"),
             no_color: text("NO_COLOR").is_some() || text("TERM").as_deref() == Some("dumb"),
         }

@@ -128,7 +128,10 @@ impl CliError {
                 Some("nothing was changed; wait until it ends, then run again".to_owned())
             }
             Self::Connect(error) => help_to_connect(error),
-            Self::Call(error) => help_with(error, None),
+            Self::Call(error) => {
+                let help = help_with(error, None).map(|help| format!("\n{help}")).unwrap_or_default();
+                Some(format!("nothing was changed{help}"))
+            }
             Self::Assess(_) | Self::Decisions { .. } => Some("nothing was changed".to_owned()),
             _ => None,
         }
@@ -141,11 +144,9 @@ fn help_to_connect(error: &ConnectError) -> Option<String> {
             format!("no profiles are configured; `aws configure --profile {profile}` makes this one")
         }
         ConnectError::NoProfile { known, .. } => format!("the profiles are {}", safe(&known.join(", "))),
-        ConnectError::NoCredentials { detail } => format!(
-            "{}\nname a profile with --profile, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or try muster \
-             without AWS: `muster demo`",
-            safe(detail)
-        ),
+        ConnectError::NoCredentials { .. } => "name a profile with --profile, set AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY, or try muster without AWS: `muster demo`"
+            .to_owned(),
         ConnectError::Credentials { detail } if detail.contains("SSO") || detail.contains("token") => {
             "sign in again with `aws sso login`".to_owned()
         }
@@ -189,7 +190,10 @@ pub(crate) fn help_with(error: &CallError, session: Option<(bool, bool)>) -> Opt
             "the secret access key does not fit the access key id, or this machine's clock is wrong"
                 .to_owned()
         }
-        (Kind::Transient, _) => "nothing was changed; is the address right, and the network up?".to_owned(),
+        (Kind::Transient, _) if error.effect == muster_aws::Effect::Unknown => {
+            "no answer came; is the address right, and the network up?".to_owned()
+        }
+        (Kind::Transient, _) => "the service has trouble; run again later".to_owned(),
         (Kind::Throttled, _) => "the account refuses calls for going too fast; try a lower --rate".to_owned(),
         _ => return None,
     })
@@ -206,10 +210,12 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
 
 /// A problem of a config, with the text around it.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", safe(&problem.message))]
+#[error("{}{place}", safe(&problem.message))]
 pub(crate) struct ConfigProblem {
     pub(crate) problem: Problem,
     pub(crate) text: Option<ConfigSource>,
+    /// Where it is, in words, if the text is not shown.
+    pub(crate) place: String,
 }
 
 impl Diagnostic for ConfigProblem {

@@ -12,6 +12,7 @@ mod progress;
 mod prompt;
 mod terminal;
 
+use std::cell::Cell;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -35,11 +36,13 @@ fn main() -> ExitCode {
         }
     };
     let environment = Environment::read();
+    global.config = global.config.or_else(|| environment.config.clone());
+    global.sandbox = global.sandbox.or_else(|| environment.sandbox.clone());
     let terminal = Terminal::new(global.color, environment.no_color);
     global.verbose += if global.debug { 2 } else { 0 };
     logging::start(global.verbose, environment.log.as_deref(), terminal.colors_err());
     let started_ms = environment::now_ms();
-    let context = Context {
+    let mut context = Context {
         run: environment::new_run_id(started_ms),
         global,
         environment,
@@ -47,14 +50,23 @@ fn main() -> ExitCode {
         interrupt: Interrupt::default(),
         started_ms,
         command_line: without_code(command_line),
+        changed: Cell::new(false),
         is_demo: false,
     };
-    let ended = run(&context, command);
-    match ended {
-        Ok(exit) => exit.into(),
+    let ended = context.take_faults_of_environment().and_then(|()| run(&context, command));
+    let exit = match ended {
+        Ok(exit) => exit,
         Err(error) => {
             context.show_error(&error);
-            error.exit().into()
+            // What fails after changes were made has not "failed with nothing changed".
+            if context.changed.get() { Exit::Partial } else { error.exit() }
+        }
+    };
+    match context.terminal.output_error() {
+        None => exit.into(),
+        Some(error) => {
+            context.terminal.say(format_args!("error: failed to write the result: {error}"));
+            if context.changed.get() { Exit::Partial.into() } else { Exit::Failed.into() }
         }
     }
 }

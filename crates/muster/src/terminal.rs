@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 
@@ -27,6 +28,8 @@ pub(crate) struct Terminal {
     pub(crate) progress: bool,
     color_out: bool,
     color_err: bool,
+    /// Why stdout could not be written, if it could not.
+    output_error: Arc<Mutex<Option<std::io::Error>>>,
 }
 
 pub(crate) const BAD: Style = AnsiColor::Red.on_default();
@@ -47,12 +50,24 @@ impl Terminal {
             progress: err,
             color_out: color(std::io::stdout().is_terminal()),
             color_err: color(err),
+            output_error: Arc::default(),
         }
     }
 
-    /// Writes a result to stdout. A reader that went away is no failure of ours.
+    /// Writes a result to stdout. A reader that went away is no failure of ours; any other is kept.
     pub(crate) fn out(&self, text: impl Display) {
-        let _ = write!(std::io::stdout().lock(), "{text}");
+        let mut stdout = std::io::stdout().lock();
+        let written = write!(stdout, "{text}").and_then(|()| stdout.flush());
+        if let Err(error) = written
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            self.output_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+    }
+
+    /// Returns why stdout could not be written, if it could not.
+    pub(crate) fn output_error(&self) -> Option<std::io::Error> {
+        self.output_error.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Writes a line for the person to stderr.
@@ -128,8 +143,26 @@ pub(crate) fn csv_safe(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Lays rows out in columns; the first row is the heading.
+/// A terminal narrower than this has no room for columns.
+const COLUMNS_MIN: u16 = 50;
+
+/// Lays rows out in columns; the first row is the heading. Where there is no room, each cell has a line.
 pub(crate) fn table(rows: Vec<Vec<String>>, width: Option<u16>) -> String {
+    let mut text = String::new();
+    if width.is_some_and(|width| width < COLUMNS_MIN) {
+        let (heading, rows) =
+            rows.split_first().map_or((&[][..], &[][..]), |(head, rows)| (head.as_slice(), rows));
+        for row in rows {
+            for (i, (name, cell)) in
+                heading.iter().zip(row).enumerate().filter(|(_, (_, cell))| !cell.is_empty())
+            {
+                let line = if i == 0 { cell.clone() } else { format!("  {name} {cell}") };
+                text.push_str(&line);
+                text.push('\n');
+            }
+        }
+        return text;
+    }
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     if let Some(width) = width {
@@ -138,7 +171,6 @@ pub(crate) fn table(rows: Vec<Vec<String>>, width: Option<u16>) -> String {
     for row in rows {
         table.add_row(row);
     }
-    let mut text = String::new();
     for line in table.to_string().lines() {
         text.push_str(line.trim_end());
         text.push('\n');

@@ -1,5 +1,12 @@
 //! What muster's tests run in: a home of their own, the real binary, and independent judges beside it.
 
+#![allow(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::return_self_not_must_use,
+    reason = "in a test a panic is the report, and an assertion is chained or left"
+)]
+
 mod env;
 mod python;
 mod served;

@@ -95,7 +95,7 @@ pub(crate) fn interrupt(child: &Child) {
 pub fn wait_for(what: &str, is_so: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{what} does not come");
+        assert!(start.elapsed() < Duration::from_mins(1), "{what} does not come");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

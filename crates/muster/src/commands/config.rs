@@ -10,7 +10,7 @@ use crate::cli::{ConfigCheckArgs, ConfigCommand, ConfigShowArgs, Output};
 use crate::context::{Config, Context, read_snapshot};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::terminal::{csv_safe, safe, table};
+use crate::terminal::{safe, table};
 
 pub(crate) fn run(context: &Context, command: &ConfigCommand) -> Result<Exit, CliError> {
     match command {
@@ -46,9 +46,8 @@ fn show(context: &Context, args: &ConfigShowArgs) -> Result<Exit, CliError> {
     match context.global.output {
         Output::Json => super::print_json(context, &rows)?,
         Output::Csv => {
-            let rows = rows.iter().map(|row| {
-                vec![row.key.to_owned(), csv_safe(&row.value.to_string()).into_owned(), row.origin.clone()]
-            });
+            let rows =
+                rows.iter().map(|row| vec![row.key.to_owned(), row.value.to_string(), row.origin.clone()]);
             super::print_csv(context, &["key", "value", "origin"], rows)?;
         }
         Output::Text => {

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::environment::rfc3339;
 use crate::error::{CliError, help_with};
 use crate::exit::Exit;
-use crate::terminal::{csv_safe, safe, table};
+use crate::terminal::{safe, table};
 
 #[derive(Serialize)]
 struct Report {
@@ -62,7 +62,8 @@ pub(crate) async fn run(context: &Context, args: &CreateDefaultGroupsArgs) -> Re
             record: &record,
             progress: &progress,
         };
-        let outcome = apply(&apply_context, &Plan { groups: missing.clone(), users: Vec::new() }).await;
+        let outcome = apply(&apply_context, &Plan { groups: missing.clone(), users: Vec::new() }, &[]).await;
+        context.changed.set(outcome.groups.iter().any(|(.., applied)| applied.is_done()));
         session.save()?;
         record_path = Some(record.path().display().to_string());
         applied = outcome.groups;
@@ -76,6 +77,7 @@ pub(crate) async fn run(context: &Context, args: &CreateDefaultGroupsArgs) -> Re
         let is_missing = missing.iter().any(|(group, _)| group == name);
         let (action, error) = match became {
             Some(Applied::Done) => (Action::Created, None),
+            Some(Applied::AlreadySo) => (Action::Exists, None),
             Some(other) => (Action::Failed, Some(super::sort_report::why(other))),
             None if is_missing && args.dry_run => (Action::WouldCreate, None),
             None if is_missing => (Action::Failed, Some("interrupted".to_owned())),
@@ -125,7 +127,7 @@ fn show(context: &Context, report: &Report) -> Result<(), CliError> {
         Output::Csv => {
             let rows = report.groups.iter().map(|row| {
                 let (action, error) = words(row);
-                vec![csv_safe(&row.group).into_owned(), row.kind.to_string(), action.to_owned(), error]
+                vec![row.group.clone(), row.kind.to_string(), action.to_owned(), error]
             });
             super::print_csv(context, &["group", "kind", "action", "error"], rows)?;
         }

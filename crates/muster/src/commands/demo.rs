@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use muster_sandbox::StateFile;
 
 use super::{create_default_groups, sandbox, sort_users};
-use crate::cli::{CreateDefaultGroupsArgs, DemoArgs, GlobalArgs, SortUsersArgs, TaxonomyArgs};
+use crate::cli::{CreateDefaultGroupsArgs, DemoArgs, GlobalArgs, Output, SortUsersArgs, TaxonomyArgs};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -39,6 +39,7 @@ pub(crate) fn run(context: &Context, args: &DemoArgs) -> Result<Exit, CliError> 
             config: Some(config.clone()),
             profile: None,
             no_input: true,
+            output: Output::Text,
             ..context.global.clone()
         },
         environment: context.environment.clone(),
@@ -47,6 +48,7 @@ pub(crate) fn run(context: &Context, args: &DemoArgs) -> Result<Exit, CliError> 
         run: context.run.clone(),
         started_ms: context.started_ms,
         command_line: context.command_line.clone(),
+        changed: std::cell::Cell::new(false),
         is_demo: true,
     };
     let say = |text: &str| context.terminal.out(format_args!("\n# {text}\n\n"));

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::CliError;
+use crate::terminal::csv_safe;
 
 /// Prints a value as one JSON document.
 fn print_json(context: &Context, value: &impl Serialize) -> Result<(), CliError> {
@@ -25,7 +26,7 @@ fn print_json(context: &Context, value: &impl Serialize) -> Result<(), CliError>
     Ok(())
 }
 
-/// Prints rows as CSV under a heading.
+/// Prints rows as CSV under a heading; no field is one that a spreadsheet takes for a formula.
 fn print_csv(
     context: &Context,
     head: &[&str],
@@ -35,6 +36,7 @@ fn print_csv(
     let failed = |error: String| CliError::usage(format!("failed to write CSV: {error}"));
     writer.write_record(head).map_err(|error| failed(error.to_string()))?;
     for row in rows {
+        let row = row.iter().map(|field| csv_safe(field).into_owned());
         writer.write_record(row).map_err(|error| failed(error.to_string()))?;
     }
     let bytes = writer.into_inner().map_err(|error| failed(error.to_string()))?;

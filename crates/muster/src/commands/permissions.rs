@@ -10,10 +10,12 @@ use crate::exit::Exit;
 
 pub(crate) fn run(context: &Context, args: &PermissionsArgs) -> Result<Exit, CliError> {
     let config = context.config()?;
-    let settings = context.settings(&config, Tool::SortUsers, &Overrides::default())?;
+    let given = Overrides { create_groups: args.create_groups.then_some(true), ..args.taxonomy.overrides() };
+    let settings = context.settings(&config, Tool::SortUsers, &given)?;
     let mut commands = Vec::new();
     for name in &args.commands {
-        let Some((_, command)) = Command::ALL.iter().find(|(known, _)| known == name) else {
+        let name = Tool::from_name(name).map_or(name.as_str(), |tool| tool.names()[0]);
+        let Some((_, command)) = Command::ALL.iter().find(|(known, _)| *known == name) else {
             let names: Vec<&str> = Command::ALL.iter().map(|(name, _)| *name).collect();
             return Err(CliError::usage_with(
                 format!("`{name}` is no command that calls an account"),
@@ -24,6 +26,9 @@ pub(crate) fn run(context: &Context, args: &PermissionsArgs) -> Result<Exit, Cli
     }
     if commands.is_empty() {
         commands = Command::ALL.iter().map(|(_, command)| *command).collect();
+    }
+    if commands != [Command::Snapshot] {
+        super::sort_users::require_groups(&settings.taxonomy, &config)?;
     }
     // One policy can serve several accounts: IAM takes `*` for the account in the ARN of a group or user.
     let account = args.account.clone().or_else(|| settings.accounts.first().cloned());

@@ -1,11 +1,15 @@
 //! `muster revert RECORD`
 
+use std::collections::HashSet;
+
 use muster_aws::{
-    Applied, ApplyContext, Depth, Record, apply, delete_groups, read_record, read_roster, undos,
+    Account, Applied, ApplyContext, Depth, Head, Line, Record, Undo, apply, read_record, read_roster, undos,
 };
-use muster_core::assess::{Assessment, Standing};
+use muster_core::assess::{Assessment, Standing, assess};
 use muster_core::config::{Overrides, Tool};
 use muster_core::plan::{Change, DecidedBy, Plan, UserPlan};
+use muster_core::roster::Roster;
+use muster_core::taxonomy::Taxonomy;
 use serde::Serialize;
 
 use super::sort_report::why;
@@ -45,24 +49,14 @@ pub(crate) async fn run(context: &Context, args: &RevertArgs) -> Result<Exit, Cl
     let settings = context.settings(&config, Tool::SortUsers, &Overrides::default())?;
     let session = context.connect(&config, &settings, !args.dry_run).await?;
     let account = &session.account;
-    let here = (&account.partition, &account.id, &account.endpoint);
-    if here != (&head.partition, &head.account, &head.endpoint) {
-        let place = |account: &str, endpoint: &Option<String>| match endpoint {
-            Some(url) => format!("{account} at {url}"),
-            None => account.to_owned(),
-        };
-        return Err(CliError::usage_with(
-            format!("the record is of account {}", safe(&place(&head.account, &head.endpoint))),
-            format!(
-                "these credentials are for {}; nothing was changed",
-                safe(&place(&account.id, &account.endpoint))
-            ),
-        ));
-    }
+    check_place(context, &head, account)?;
     let _lock = if args.dry_run { None } else { Some(session.home.lock()?) };
-    let taken_at = rfc3339(context.started_ms);
-    let roster = read_roster(account, &settings.taxonomy, Depth::Memberships, taken_at, &|_| {}).await?;
-    let undo = undos(&lines, &roster);
+    let (roster, undo) = look(context, account, &settings.taxonomy, &lines).await?;
+    let changes_max = args.max_changes.or(settings.max_changes);
+    let changes = undo.memberships.values().map(Vec::len).sum::<usize>() + undo.groups.len();
+    if let Some(changes_max) = changes_max.filter(|max| changes > *max && !args.dry_run) {
+        return Err(CliError::TooMany { changes, changes_max });
+    }
 
     let mut rows: Vec<Row> = Vec::new();
     for (user, changes) in &undo.memberships {
@@ -97,14 +91,17 @@ pub(crate) async fn run(context: &Context, args: &RevertArgs) -> Result<Exit, Cl
             record: &record,
             progress: &|_| {},
         };
-        let outcome = apply(&apply_context, &memberships(&undo)).await;
-        let deleted = delete_groups(&apply_context, &undo.groups).await;
+        let outcome = apply(&apply_context, &memberships(&undo), &undo.groups).await;
+        context.changed.set(true);
         session.save()?;
+        if let Some(error) = outcome.record_error {
+            context.show_error(&error.into());
+        }
         let changes = outcome
             .users
             .into_iter()
             .flat_map(|(_, changes)| changes.into_iter().map(|(_, applied)| applied));
-        let all = changes.chain(deleted.into_iter().map(|(_, applied)| applied));
+        let all = changes.chain(outcome.deleted.into_iter().map(|(_, applied)| applied));
         for (row, applied) in rows.iter_mut().zip(all) {
             row.done = applied.is_done();
             row.error = (!row.done).then(|| why(&applied));
@@ -126,6 +123,57 @@ pub(crate) async fn run(context: &Context, args: &RevertArgs) -> Result<Exit, Cl
         api_calls: account.gateway.counts(),
     };
     show(context, &report)
+}
+
+/// Refuses a record of another account, or of another place where the same account is embedded.
+fn check_place(context: &Context, head: &Head, account: &Account) -> Result<(), CliError> {
+    let sandbox = context.sandbox_path();
+    let here = (&account.partition, &account.id, &account.endpoint, &sandbox);
+    if here == (&head.partition, &head.account, &head.endpoint, &head.sandbox) {
+        return Ok(());
+    }
+    let place = |account: &str, endpoint: &Option<String>, sandbox: &Option<String>| match (sandbox, endpoint)
+    {
+        (Some(file), _) => format!("{account} embedded in {file}"),
+        (None, Some(url)) => format!("{account} at {url}"),
+        (None, None) => account.to_owned(),
+    };
+    let there = place(&head.account, &head.endpoint, &head.sandbox);
+    let here = place(&account.id, &account.endpoint, &sandbox);
+    Err(CliError::usage_with(
+        format!("the record is of account {}", safe(&there)),
+        format!("this is account {}; nothing was changed", safe(&here)),
+    ))
+}
+
+/// Reads the account as it is now, and works out what would undo the record.
+async fn look(
+    context: &Context,
+    account: &Account,
+    taxonomy: &Taxonomy,
+    lines: &[Line],
+) -> Result<(Roster, Undo), CliError> {
+    // Where only managed groups can be read, the record's are the ones that count.
+    let mut reading = taxonomy.clone();
+    let of_record = lines.iter().filter_map(|line| match line {
+        Line::Before { mutation, .. } => Some(mutation.group()),
+        _ => None,
+    });
+    for group in of_record {
+        if reading.groups().all(|(managed, _)| managed != group) {
+            reading.common.push(group.clone());
+        }
+    }
+    let taken_at = rfc3339(context.started_ms);
+    let roster = read_roster(account, &reading, Depth::Memberships, taken_at, &|_| {}).await?;
+    let mut protected = HashSet::new();
+    for user in &roster.users {
+        if assess(taxonomy, user)?.protected.is_some() {
+            protected.insert(user.name.clone());
+        }
+    }
+    let undo = undos(lines, &roster, |user| protected.contains(&user.name));
+    Ok((roster, undo))
 }
 
 fn show(context: &Context, report: &Report) -> Result<Exit, CliError> {
@@ -150,6 +198,7 @@ fn show(context: &Context, report: &Report) -> Result<Exit, CliError> {
         (true, ..) => Exit::Interrupted,
         (_, true, true) => Exit::Partial,
         (_, true, false) => Exit::Failed,
+        _ if !report.left_alone.is_empty() => Exit::Left,
         _ => Exit::Ok,
     })
 }
@@ -169,7 +218,7 @@ async fn agreed(context: &Context, changes: usize) -> Result<bool, CliError> {
     }
 }
 
-fn memberships(undo: &muster_aws::Undo) -> Plan {
+fn memberships(undo: &Undo) -> Plan {
     let users = undo.memberships.iter().map(|(user, changes)| UserPlan {
         user: user.clone(),
         before: Assessment {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use muster_aws::Applied;
+use muster_aws::{Applied, Effect};
 use muster_core::assess::{StandingName, assess};
 use muster_core::name::{GroupName, UserName};
 use muster_core::plan::{Change, DecidedBy, Plan, UserPlan};
@@ -50,6 +50,12 @@ pub(super) struct UserRow {
     missing_common: Vec<GroupName>,
     protected: bool,
     errors: Vec<String>,
+    /// A change is due that IAM's limit of groups per user does not allow.
+    #[serde(skip)]
+    is_full: bool,
+    /// A change was tried, or should have been, and is not there.
+    #[serde(skip)]
+    failed: bool,
 }
 
 /// Counts of users.
@@ -77,7 +83,10 @@ pub(super) struct Made<'m> {
 /// Says in words why a change was not made.
 pub(crate) fn why(applied: &Applied) -> String {
     match applied {
-        Applied::Done => "done".to_owned(),
+        Applied::Done | Applied::AlreadySo => "done".to_owned(),
+        Applied::Failed(error) if error.effect == Effect::Unknown => {
+            format!("{error} (it may have been made all the same; run again)")
+        }
         Applied::Failed(error) if error.kind == muster_aws::Kind::NotFound => {
             format!("{error} (deleted while this run was under way?)")
         }
@@ -157,14 +166,14 @@ impl SortReport {
             |groups: &[GroupName]| groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(" ");
         let rows = self.users.iter().map(|row| {
             vec![
-                csv_safe(row.user.as_str()).into_owned(),
+                row.user.to_string(),
                 row.standing.as_str().to_owned(),
                 row.decided_by.as_str().to_owned(),
-                csv_safe(&groups(&row.added)).into_owned(),
-                csv_safe(&groups(&row.removed)).into_owned(),
-                csv_safe(&groups(&row.after)).into_owned(),
-                csv_safe(&groups(&row.missing_common)).into_owned(),
-                csv_safe(&row.errors.join("; ")).into_owned(),
+                groups(&row.added),
+                groups(&row.removed),
+                groups(&row.after),
+                groups(&row.missing_common),
+                row.errors.join("; "),
             ]
         });
         let head =
@@ -211,6 +220,12 @@ impl SortReport {
             .map(|(name, _)| name)
             .collect();
         self.show_lines(context, "Left for a person", CARE, |row| row.what_is_left(&categories));
+        if self.read_by != ReadBy::AccountAuthorizationDetails {
+            terminal.say(format_args!(
+                "Read by way of {}, as the account's details may not be read",
+                self.read_by
+            ));
+        }
         let protected = self.users.iter().filter(|row| row.protected).count();
         if protected > 0 {
             terminal
@@ -269,7 +284,7 @@ fn matrix_line<'f>(fields: impl Iterator<Item = &'f str>) -> String {
 
 impl UserRow {
     fn is_left(&self) -> bool {
-        self.standing != StandingName::Sorted || !self.missing_common.is_empty()
+        self.standing != StandingName::Sorted || !self.missing_common.is_empty() || self.is_full
     }
 
     /// Says what a person has to decide about the user, and what would decide it.
@@ -293,6 +308,9 @@ impl UserRow {
         if !self.missing_common.is_empty() {
             parts.push(format!("not in {}", list(&self.missing_common)));
         }
+        if self.is_full {
+            parts.push("in as many groups as IAM allows".to_owned());
+        }
         if self.protected {
             parts.push("protected".to_owned());
         }
@@ -310,7 +328,7 @@ impl Summary {
             StandingName::Misfiled => self.misfiled += 1,
         }
         self.changed += usize::from(!row.added.is_empty() || !row.removed.is_empty());
-        self.failed += usize::from(!row.errors.is_empty());
+        self.failed += usize::from(row.failed);
     }
 }
 
@@ -335,6 +353,7 @@ fn user_row(
             change.apply_to(&mut now);
         }
     }
+    let failed = !errors.is_empty();
     for group in &planned.blocked {
         let max = muster_core::name::GROUPS_PER_USER_MAX;
         errors.push(format!(
@@ -360,5 +379,7 @@ fn user_row(
         missing_common: after.missing_common.iter().map(|&i| taxonomy.common[i].clone()).collect(),
         protected: after.protected.is_some(),
         errors,
+        is_full: !planned.blocked.is_empty(),
+        failed,
     })
 }

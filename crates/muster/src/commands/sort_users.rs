@@ -14,7 +14,7 @@ use muster_core::{decisions, lint};
 
 use super::sort_report::{Made, SortReport};
 use crate::cli::SortUsersArgs;
-use crate::context::{Config, Context, Session, read_input, read_snapshot, write_new};
+use crate::context::{Config, Context, NewFile, Session, read_input, read_snapshot};
 use crate::environment::rfc3339;
 use crate::error::{CliError, count, help_with};
 use crate::exit::Exit;
@@ -32,23 +32,19 @@ pub(crate) async fn run(context: &Context, args: &SortUsersArgs) -> Result<Exit,
     let config = context.config()?;
     let settings = context.settings(&config, Tool::SortUsers, &args.overrides())?;
     require_groups(&settings.taxonomy, &config)?;
-    if let Some(path) = &args.out
-        && path.exists()
-    {
-        return Err(CliError::usage(format!("`{}` exists already and is not overwritten", path.display())));
-    }
+    let out = args.out.as_deref().map(NewFile::create).transpose()?;
     match &args.roster {
         Some(path) => {
             let roster = read_snapshot(path)?;
             let sorting = Sorting { context, args, config, settings, session: None };
-            sorting.run(roster).await
+            sorting.run(roster, out).await
         }
         None => {
             let session = context.connect(&config, &settings, !args.dry_run).await?;
             let _lock = if args.dry_run { None } else { Some(session.home.lock()?) };
             let sorting = Sorting { context, args, config, settings, session: Some(session) };
             let roster = sorting.read().await?;
-            sorting.run(roster).await
+            sorting.run(roster, out).await
         }
     }
 }
@@ -89,9 +85,9 @@ impl Sorting<'_> {
         .await?)
     }
 
-    async fn run(&self, mut roster: Roster) -> Result<Exit, CliError> {
+    async fn run(&self, mut roster: Roster, out: Option<NewFile>) -> Result<Exit, CliError> {
         let (context, taxonomy) = (self.context, &self.settings.taxonomy);
-        let missing = self.missing_groups(&mut roster)?;
+        let mut missing = self.missing_groups(&mut roster)?;
         self.show_lints(&roster)?;
         let mut choices = self.choices(&roster)?;
 
@@ -101,15 +97,16 @@ impl Sorting<'_> {
         if self.ask(&open, &mut choices).await? && self.session.is_some() {
             // Answering took its time: what was read before is not what is now.
             roster = self.read().await?;
-            for (group, _) in &missing {
-                add_group(&mut roster, group);
-            }
+            missing = self.missing_groups(&mut roster)?;
         }
         let plan = Plan { groups: missing, ..plan(taxonomy, &roster, &choices)? };
         self.announce(&plan, &roster);
-        let changes_max = self.settings.max_changes;
-        if let Some(changes_max) = changes_max.filter(|max| plan.changes() > *max) {
-            return Err(CliError::TooMany { changes: plan.changes(), changes_max });
+        if let Some(changes_max) = self.settings.max_changes.filter(|max| plan.changes() > *max) {
+            let error = CliError::TooMany { changes: plan.changes(), changes_max };
+            if !self.args.dry_run {
+                return Err(error);
+            }
+            context.terminal.warn(error);
         }
 
         let mut record_path = None;
@@ -133,8 +130,11 @@ impl Sorting<'_> {
         };
         let report = SortReport::new(&made, &plan, outcome.as_ref())?;
         report.show(context)?;
-        if let Some(path) = &self.args.out {
-            write_new(path, &report.matrix(taxonomy))?;
+        if let Some(session) = &self.session {
+            session.save()?;
+        }
+        if let Some(out) = out {
+            out.write(&report.matrix(taxonomy))?;
         }
         Ok(self.close(&report, outcome, record_path.as_deref()))
     }
@@ -142,13 +142,7 @@ impl Sorting<'_> {
     /// Says what remains to be said, and picks the exit status.
     fn close(&self, report: &SortReport, outcome: Option<Outcome>, record: Option<&str>) -> Exit {
         let terminal = &self.context.terminal;
-        let done = outcome.as_ref().is_some_and(|outcome| {
-            outcome.groups.iter().any(|(.., applied)| applied.is_done())
-                || outcome
-                    .users
-                    .iter()
-                    .any(|(_, changes)| changes.iter().any(|(_, applied)| applied.is_done()))
-        });
+        let done = self.context.changed.get();
         if let Some(outcome) = &outcome {
             let changes =
                 outcome.users.iter().flat_map(|(_, changes)| changes.iter().map(|(_, applied)| applied));
@@ -165,7 +159,7 @@ impl Sorting<'_> {
         if let Some(path) = record.filter(|_| !self.context.is_demo) {
             terminal.say(format_args!("Record: {path} (`muster revert {path}` undoes it)"));
         }
-        let groups_failed = outcome.as_ref().is_some_and(|o| o.groups.iter().any(|(.., a)| !a.is_done()));
+        let groups_failed = outcome.as_ref().is_some_and(|o| o.groups.iter().any(|(.., a)| !a.holds()));
         if let Some(error) = outcome.and_then(|outcome| outcome.record_error) {
             self.context.show_error(&error.into());
         }
@@ -239,7 +233,8 @@ impl Sorting<'_> {
             let decided = decisions::read(&text, taxonomy, roster)
                 .map_err(|problems| CliError::Decisions { path: path.clone(), problems })?;
             let by_file = |(user, category)| (user, (category, DecidedBy::DecisionsFile));
-            choices.category = decided.into_iter().map(by_file).collect();
+            choices.category = decided.category.into_iter().map(by_file).collect();
+            choices.common = decided.common;
         }
         Ok(choices)
     }
@@ -253,10 +248,10 @@ impl Sorting<'_> {
         let mut unused: Vec<&UserName> = choices.category.keys().filter(|user| !used(user)).collect();
         unused.sort();
         for user in unused {
-            let user = safe(user.as_str());
+            let name = safe(user.as_str());
             self.context
                 .terminal
-                .warn(format_args!("the decision about `{user}` is not needed, and not used"));
+                .warn(format_args!("the decision about `{name}` is not needed, and not used"));
         }
     }
 
@@ -271,6 +266,8 @@ impl Sorting<'_> {
             match asking.question(question, &open[i + 1..]).await {
                 Answer::Given(()) => answered = true,
                 Answer::Skipped => {}
+                // With --yes the questions that need no choice still have their answer.
+                Answer::End if context.global.yes => {}
                 Answer::End => break,
                 Answer::Interrupted => return Err(self.interrupted_at_prompt(choices)),
             }
@@ -286,6 +283,7 @@ impl Sorting<'_> {
             .filter(|(_, (_, by))| *by == DecidedBy::Prompt)
             .map(|(user, (category, _))| csv_line(user, &self.settings.taxonomy.categories[*category].group))
             .collect();
+        lines.extend(choices.common.iter().map(|(user, group)| csv_line(user, group)));
         lines.sort();
         let nothing = "nothing was changed".to_owned();
         let Some(session) = self.session.as_ref().filter(|_| !lines.is_empty()) else {
@@ -293,13 +291,12 @@ impl Sorting<'_> {
         };
         let saved = session.home.records().map_err(CliError::from).and_then(|folder| {
             let path = folder.join(format!("{}.decisions.csv", self.context.run));
-            write_new(&path, &lines.concat())?;
+            NewFile::create(&path)?.write(&lines.concat())?;
             Ok(path)
         });
         match saved {
             Ok(path) => CliError::Interrupted(format!(
-                "nothing was changed, and your {} are kept: go on with --decisions {}",
-                count(lines.len(), "answer"),
+                "nothing was changed, and what you answered so far is kept: go on with --decisions {}",
                 path.display()
             )),
             Err(error) => {
@@ -400,8 +397,14 @@ impl Sorting<'_> {
             record: &record,
             progress: &|done| progress.set(done),
         };
-        let outcome = apply(&context, plan).await;
-        session.save()?;
+        let outcome = apply(&context, plan, &[]).await;
+        self.context.changed.set(
+            outcome.groups.iter().any(|(.., applied)| applied.is_done())
+                || outcome
+                    .users
+                    .iter()
+                    .any(|(_, changes)| changes.iter().any(|(_, applied)| applied.is_done())),
+        );
         Ok((outcome, Some(record.path().display().to_string())))
     }
 }

@@ -22,7 +22,7 @@ fn a_config_that_is_wrong_is_shown_where() {
         refused("c.json", "{\n  \"common_groups\": [\"All Users\"],\n  \"category_regex\": [\"(\"]\n}\n");
     let (folder, _) = ran.stderr.split_once("/c.json").unwrap();
     let (_, folder) = folder.rsplit_once('[').unwrap();
-    insta::assert_snapshot!(ran.stderr.replace(folder, "HOME"), @"");
+    insta::assert_snapshot!("a wrong config", ran.stderr.replace(folder, "HOME"));
 }
 
 #[test]
@@ -54,6 +54,31 @@ fn a_config_that_is_a_folder_or_not_there_or_not_readable_is_refused() {
     std::fs::remove_file(env.path(".aws/recipes/default.json")).unwrap();
     std::fs::create_dir_all(env.path(".aws/muster/default.toml")).unwrap();
     env.muster(&["sort-users", "--sandbox", &account, "--no-input"]).exits(2).says("it is a folder");
+}
+
+/// Lines that no screen holds, and characters that drive one, are not shown.
+#[test]
+fn an_error_on_an_endless_line_is_told_by_its_place() {
+    let ran = refused("c.toml", format!("a = {}", "[".repeat(100_000)));
+    assert!(ran.stderr.len() < 10_000, "{} bytes", ran.stderr.len());
+    ran.says("c.toml:1:");
+    let ran = refused("c.json", "{\"common_groups\": [\"a\u{1b}[31m b\"]}".replace('\u{1b}', "\\u001b"));
+    assert!(!ran.stderr.contains('\u{1b}'));
+    let ran = refused("c.toml", "common_groups = [\"a b\"] # \u{202e}\u{9b}31m\n");
+    assert!(!ran.stderr.contains(['\u{202e}', '\u{9b}']), "{:?}", ran.stderr);
+}
+
+#[test]
+fn what_is_no_ordinary_file_is_no_config() {
+    let (env, account) = article_with_groups();
+    env.muster(&["sort-users", "--sandbox", &account, "--config", "/dev/zero"])
+        .exits(2)
+        .says("it is no ordinary file");
+    // Set, but to nothing, is not set.
+    let vars = [("MUSTER_CONFIG", ""), ("MUSTER_SANDBOX", ""), ("MUSTER_SANDBOX_FAULTS", "")];
+    env.muster_with(&["sort-users", "--sandbox", &account, "--no-input"], &vars, "").exits(3);
+    let vars = [("MUSTER_SANDBOX_FAULTS", "latency=x")];
+    env.muster_with(&["sort-users", "--sandbox", &account], &vars, "").exits(2).says("MUSTER_SANDBOX_FAULTS");
 }
 
 /// A pattern that cannot be decided is never taken for one that does not match.

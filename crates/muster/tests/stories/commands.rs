@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use testkit::{Served, wait_for};
+
 use super::{CONFIG, GROUPS, account_of, article, article_with_groups, env};
 
 #[test]
@@ -26,7 +28,7 @@ fn each_value_is_shown_with_where_it_came_from() {
     let (env, _) = article();
     let ran = env.muster(&["config", "show"]).exits(0);
     let home = env.text_path("");
-    insta::assert_snapshot!(ran.stdout.replace(&home, "HOME/"), @"");
+    insta::assert_snapshot!("config show", ran.stdout.replace(&home, "HOME/"));
 }
 
 #[test]
@@ -87,7 +89,7 @@ fn a_run_is_undone_as_far_as_it_is_still_as_the_run_left_it() {
     env.write("account.json", state.to_string());
 
     let before = env.read("account.json");
-    let dry = env.muster(&["revert", &record, "--sandbox", &account, "--dry-run"]).exits(0);
+    let dry = env.muster(&["revert", &record, "--sandbox", &account, "--dry-run"]).exits(3);
     dry.says("take 'Headless-backup' out of 'AllHeadlessUsers'")
         .says("left alone: user 'Headless-ci' is no longer in 'AllHeadlessUsers'".replace('\'', "`").as_str())
         .says("has a member of others' making, `jdoe`");
@@ -98,7 +100,7 @@ fn a_run_is_undone_as_far_as_it_is_still_as_the_run_left_it() {
     assert_eq!(env.read("account.json"), before);
 
     let report =
-        env.muster(&["revert", &record, "--sandbox", &account, "--yes", "--output", "json"]).exits(0).json();
+        env.muster(&["revert", &record, "--sandbox", &account, "--yes", "--output", "json"]).exits(3).json();
     assert_eq!(env.groups_of("Headless-backup"), Vec::<String>::new());
     assert_eq!(env.groups_of("jdoe"), ["allhumanusers"]);
     assert!(report["changes"].as_array().unwrap().iter().all(|change| change["done"] == true));
@@ -119,6 +121,90 @@ fn a_move_is_undone_without_leaving_the_user_in_none() {
     let record = env.muster(&args).exits(0).json()["record"].as_str().unwrap().to_owned();
     env.muster(&["revert", &record, "--sandbox", &account, "--yes"]).exits(0).prints("2 changes undone");
     assert_eq!(env.groups_of("Headless-lost"), ["allhumanusers", "allusers"]);
+}
+
+/// What a copy of an account recorded can never be undone on the account itself.
+#[test]
+fn a_record_of_a_copy_is_refused() {
+    let (env, account) = account_of(CONFIG, &GROUPS, &[("Headless-x", &[])]);
+    let copy = env.text_path("copy.json");
+    env.muster(&["sandbox", "new", &copy, "--from", &env.text_path("snapshot.json")]).exits(0);
+    let args = ["sort-users", "--sandbox", &copy, "--no-input", "--output", "json"];
+    let record = env.muster(&args).exits(0).json()["record"].as_str().unwrap().to_owned();
+    env.muster(&["sort-users", "--sandbox", &account, "--no-input"]).exits(0);
+    env.muster(&["revert", &record, "--sandbox", &account, "--yes"]).exits(2).says("embedded in");
+    assert_eq!(env.groups_of("Headless-x"), ["allheadlessusers", "allusers"]);
+}
+
+/// A user that was moved on since is left alone as a whole: half a move undone is two categories.
+#[test]
+fn a_user_moved_on_since_is_left_alone() {
+    let (env, account) = account_of(CONFIG, &GROUPS, &[("Headless-lost", &["AllUsers", "AllHumanUsers"])]);
+    let args = ["sort-users", "--sandbox", &account, "--no-input", "--move-misfiled", "--output", "json"];
+    let record = env.muster(&args).exits(0).json()["record"].as_str().unwrap().to_owned();
+    let state = env.read("account.json").replace("allheadlessusers\",\"allusers", "allbots\",\"allusers");
+    env.write("account.json", state);
+    assert_eq!(env.groups_of("Headless-lost"), ["allbots", "allusers"]);
+    env.muster(&["revert", &record, "--sandbox", &account, "--yes"])
+        .exits(3)
+        .says("user `Headless-lost` was moved on since");
+    assert_eq!(env.groups_of("Headless-lost"), ["allbots", "allusers"]);
+}
+
+/// Protected users are left alone by this command too, and its changes can be limited.
+#[test]
+fn undoing_heeds_protections_and_limits() {
+    let (env, account) = account_of(CONFIG, &GROUPS, &[("Headless-x", &[]), ("Headless-y", &[])]);
+    let args = ["sort-users", "--sandbox", &account, "--no-input", "--output", "json"];
+    let record = env.muster(&args).exits(0).json()["record"].as_str().unwrap().to_owned();
+    env.muster(&["revert", &record, "--sandbox", &account, "--yes", "--max-changes", "3"])
+        .exits(1)
+        .says("4 changes");
+    let config = format!("{CONFIG}\n[[protected]]\nuser = \"Headless-x\"\nreason = \"r\"\n");
+    env.write(".aws/muster/default.toml", config);
+    env.muster(&["revert", &record, "--sandbox", &account, "--yes"])
+        .exits(3)
+        .says("user `Headless-x` is protected");
+    assert_eq!(env.groups_of("Headless-x"), ["allheadlessusers", "allusers"]);
+    assert_eq!(env.groups_of("Headless-y"), Vec::<String>::new());
+}
+
+/// Where only managed groups can be read, the record's groups are read, whatever the config says.
+#[test]
+fn undoing_reads_the_groups_of_the_record() {
+    let (env, account) = account_of(CONFIG, &GROUPS, &[("Headless-x", &[])]);
+    let args = ["sort-users", "--sandbox", &account, "--no-input", "--output", "json"];
+    let record = env.muster(&args).exits(0).json()["record"].as_str().unwrap().to_owned();
+    std::fs::remove_file(env.path(".aws/muster/default.toml")).unwrap();
+    let faults = "deny=iam:GetAccountAuthorizationDetails";
+    env.muster(&["revert", &record, "--sandbox", &account, "--yes", "--faults", faults])
+        .exits(0)
+        .prints("2 changes undone");
+}
+
+/// A group that somebody else made meanwhile is not ours to delete.
+#[test]
+fn a_group_that_was_there_is_not_recorded_as_made() {
+    let (env, account) = article();
+    let served = Served::new(&env, Some(&account), "delay=3s");
+    let vars = served.env();
+    env.write(
+        ".aws/credentials",
+        "[isecpartners]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = s\n",
+    );
+    let args = ["create-default-groups", "--output", "json"];
+    let first = env.muster_with(&args, &vars, "").exits(0).json();
+    assert_eq!(first["groups"][0]["action"], "created");
+    let second = env.muster_with(&args, &vars, "").exits(0).json();
+    assert_eq!(second["groups"][0]["action"], "exists", "made a moment before, and not visible yet");
+    let record = second["record"].as_str().unwrap().to_owned();
+    wait_for("the groups", || {
+        served.requests().len() > 5 && {
+            let listed = env.muster_with(&["create-default-groups", "--dry-run"], &vars, "").exits(0);
+            !listed.stdout.contains("would be created")
+        }
+    });
+    env.muster_with(&["revert", &record, "--yes"], &vars, "").exits(0).prints("0 changes undone");
 }
 
 #[test]
@@ -155,6 +241,11 @@ fn the_policy_names_what_the_config_manages_and_no_more() {
     let resources = &statements.iter().find(|s| s["Sid"] == "ChangeMemberships").unwrap()["Resource"];
     assert_eq!(resources[0], "arn:aws:iam::123456789012:group/AllUsers");
     assert_eq!(resources.as_array().unwrap().len(), 8);
+    // Without groups there is nothing to allow, and a policy with no resource would be refused.
+    super::env().muster(&["permissions", "sort-users"]).exits(2).says("there are no common groups");
+    let args = ["permissions", "aws_iam_sort_users.py", "--common-groups", "G", "--create-groups"];
+    let given = super::env().muster(&args).exits(0);
+    assert!(given.stdout.contains("group/G") && given.stdout.contains("iam:CreateGroup"), "{}", given.stdout);
     env.muster(&["permissions", "nonsense"])
         .exits(2)
         .says("create-default-groups, sort-users, snapshot, revert");

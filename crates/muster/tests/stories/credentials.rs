@@ -107,6 +107,25 @@ fn a_role_with_mfa_asks_for_the_code() {
     assert!(record.contains("--mfa-code") && !record.contains("\"123456\""), "{record}");
 }
 
+/// Keys in the environment win over `AWS_PROFILE`, whatever that profile would do.
+#[test]
+fn keys_in_the_environment_win_over_a_role_of_its_profile() {
+    let (env, account) = account_of(CONFIG, &GROUPS, &[("Headless-x", &[])]);
+    let served = Served::new(&env, Some(&account), "");
+    env.write(".aws/muster/admin.toml", CONFIG);
+    env.write(
+        ".aws/config",
+        "[profile admin]\nrole_arn = arn:aws:iam::123456789012:role/admin\n\
+         mfa_serial = arn:aws:iam::123456789012:mfa/me\nsource_profile = me\n",
+    );
+    let mut vars = served.env();
+    vars.push(("AWS_PROFILE", "admin"));
+    env.muster_with(&["sort-users", "--no-input"], &vars, "").exits(0).says("wins over AWS_PROFILE=admin");
+    // An endpoint on this machine is not asked for through a proxy.
+    vars.extend([("HTTP_PROXY", "http://127.0.0.1:1"), ("http_proxy", "http://127.0.0.1:1")]);
+    env.muster_with(&["sort-users", "--no-input"], &vars, "").exits(0);
+}
+
 /// Returns the text of every file below a folder.
 fn walk(folder: &std::path::Path) -> String {
     let mut text = String::new();

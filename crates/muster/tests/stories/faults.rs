@@ -118,6 +118,20 @@ fn a_write_that_is_denied_is_reported_and_the_others_go_on() {
     env.muster(&["sort-users", "--sandbox", &account, "--no-input"]).exits(0);
 }
 
+/// A later page that is denied is a page that fails: no other way of reading is taken half-way.
+#[test]
+fn a_later_page_that_is_denied_ends_the_run() {
+    let env = env();
+    env.write(".aws/recipes/default.json", ARTICLE);
+    let account = env.sandbox(&["--users", "1500"]);
+    let before = env.read("account.json");
+    let faults = "deny=iam:GetAccountAuthorizationDetails@2";
+    env.muster(&["sort-users", "--sandbox", &account, "--no-input", "--faults", faults])
+        .exits(1)
+        .says("AccessDenied");
+    assert_eq!(env.read("account.json"), before);
+}
+
 #[test]
 fn a_group_that_may_not_be_created_fails_with_1() {
     let (env, account) = super::article();
@@ -144,6 +158,21 @@ fn a_lost_answer_is_asked_for_again() {
     let args = ["create-default-groups", "--sandbox", &account, "--faults", "lose=iam:CreateGroup@2"];
     let ran = env.muster(&args).exits(0);
     assert_eq!(ran.stdout.matches(" created").count(), 4, "{}", ran.stdout);
+}
+
+/// A call whose answers are all lost may have been made: the report and the record say so.
+#[test]
+fn a_change_that_may_have_been_made_is_not_called_unmade() {
+    let (env, account) = account_of_many(1);
+    let faults = "lose=iam:AddUserToGroup";
+    let args = ["sort-users", "--sandbox", &account, "--no-input", "--output", "json", "--faults", faults];
+    let report = env.muster(&args).exits(1).json();
+    let errors = report["users"][0]["errors"][0].as_str().unwrap();
+    assert!(errors.contains("it may have been made all the same"), "{errors}");
+    let record = report["record"].as_str().unwrap().to_owned();
+    assert!(std::fs::read_to_string(&record).unwrap().contains("\"outcome\":\"unknown\""));
+    assert_eq!(env.groups_of("Headless-0000"), ["allheadlessusers", "allusers"]);
+    env.muster(&["revert", &record, "--sandbox", &account, "--yes"]).exits(0).prints("2 changes undone");
 }
 
 /// A group that this run made is waited for, however long reads lag behind; no simulated wait takes time.

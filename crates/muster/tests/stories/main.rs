@@ -1,5 +1,7 @@
 //! Stories: the real binary on an embedded account, asserted by what it says and by what the account is then.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod bad_input;
 mod clients;
 mod commands;

@@ -93,6 +93,39 @@ fn nothing_is_asked_with_no_input() {
     assert_eq!(env.groups_of("asmith"), ["allusers"]);
 }
 
+/// With --yes and nobody to choose a group, the questions that need no choice still have their answer.
+#[test]
+fn yes_answers_all_that_needs_no_choice() {
+    let (env, account) = article_with_groups();
+    let args = ["sort-users", "--sandbox", &account, "--yes", "--no-input", "--force-common-group=false"];
+    env.muster(&args).exits(3);
+    for user in ["asmith", "jdoe", "Headless-ci"] {
+        assert!(env.groups_of(user).contains(&"allusers".to_owned()), "{user}");
+    }
+}
+
+/// What a person answered can be written down beforehand, common groups too.
+#[test]
+fn decisions_name_common_groups_too() {
+    let (env, account) = article_with_groups();
+    let file = env.write(
+        "d.csv",
+        "# written down\nuser,group\njdoe,AllUsers\njdoe,AllHumanUsers\nHeadless-ci,AllHumanUsers\n",
+    );
+    let args = [
+        "sort-users",
+        "--sandbox",
+        &account,
+        "--no-input",
+        "--force-common-group=false",
+        "--decisions",
+        &file,
+    ];
+    env.muster(&args).exits(3).says("the decision about `Headless-ci` is not needed, and not used");
+    assert_eq!(env.groups_of("jdoe"), ["allhumanusers", "allusers"]);
+    assert_eq!(env.groups_of("asmith"), Vec::<String>::new());
+}
+
 /// A conflict is settled on a terminal, by the name, or not at all: never by a scripted answer.
 #[test]
 fn conflicts_are_not_asked_about_through_a_pipe() {

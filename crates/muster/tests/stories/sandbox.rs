@@ -87,5 +87,5 @@ fn a_copy_of_a_snapshot_is_the_account_that_was_taken() {
     for part in ["users", "groups", "policies", "account"] {
         assert_eq!(again[part], first[part], "{part}");
     }
-    env.muster(&["snapshot", "--sandbox", &account, "--out", &shot]).exits(1).says("File exists");
+    env.muster(&["snapshot", "--sandbox", &account, "--out", &shot]).exits(2).says("is not overwritten");
 }

@@ -235,6 +235,8 @@ fn a_limit_on_changes_stops_before_the_first() {
     let ran = env.muster(&["sort-users", "--sandbox", &account, "--no-input", "--max-changes", "3"]).exits(1);
     ran.says("13 changes").says("nothing was changed");
     assert_eq!(env.groups_of("Headless-ci"), Vec::<String>::new());
+    let dry = ["sort-users", "--sandbox", &account, "--no-input", "--max-changes", "3", "--dry-run"];
+    env.muster(&dry).exits(3).prints("8 changed").says("13 changes");
 }
 
 /// IAM lets a user be in ten groups: nothing is sent that it would refuse, and nothing taken away for it.
@@ -247,7 +249,7 @@ fn a_user_in_ten_groups_is_told_and_left_as_it_is() {
     let (env, account) = account_of(CONFIG, &groups, &[("Headless-full", &full)]);
     let ran = env
         .muster(&["sort-users", "--sandbox", &account, "--no-input", "--move-misfiled", "--output", "json"])
-        .exits(1);
+        .exits(3);
     let report = ran.json();
     let errors = row(&report, "Headless-full")["errors"].as_array().unwrap();
     assert!(errors[0].as_str().unwrap().contains("IAM allows 10"), "{errors:?}");
@@ -364,6 +366,21 @@ fn the_caller_comes_last() {
     assert_eq!(order.len(), 6);
     assert!(order[..4].iter().all(|line| line["user"] != "Headless-a"), "{order:?}");
     assert!(order[4..].iter().all(|line| line["user"] == "Headless-a"), "{order:?}");
+}
+
+/// A result that cannot be written is said, whatever was done; a file that cannot be written stops before.
+#[test]
+fn a_result_that_cannot_be_written_is_no_success() {
+    let (env, account) = article_with_groups();
+    let before = env.read("account.json");
+    let args = ["sort-users", "--sandbox", &account, "--no-input", "--out", "/nonexistent/x.csv"];
+    env.muster(&args).exits(1).says("failed to write `/nonexistent/x.csv`");
+    assert_eq!(env.read("account.json"), before);
+    let mut command = env.command(env.binary());
+    command.args(["sort-users", "--sandbox", &account, "--no-input", "--output", "json"]);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let status = command.stdout(full).stderr(std::process::Stdio::null()).status().unwrap();
+    assert_eq!(status.code(), Some(4), "changes were made, and the report is lost");
 }
 
 #[test]

@@ -1,1 +1,188 @@
-//! terminal
+//! On a real terminal: menus, filters, colours, narrow screens, Ctrl-C.
+
+use std::io::{Read as _, Write as _};
+use std::sync::{Arc, Mutex};
+
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use testkit::{TestEnv, wait_for};
+
+use super::{CONFIG, GROUPS, account_of, article_with_groups};
+
+/// A program on a pseudo-terminal, with what it has drawn so far.
+struct Screen {
+    child: Box<dyn portable_pty::Child + Send + Sync>,
+    writer: Box<dyn std::io::Write + Send>,
+    parser: Arc<Mutex<vt100::Parser>>,
+    raw: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Screen {
+    fn new(env: &TestEnv, args: &[&str], cols: u16, extra: &[(&str, &str)]) -> Self {
+        let size = PtySize { rows: 60, cols, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).unwrap();
+        let mut command = CommandBuilder::new(env.binary());
+        command.env_clear();
+        command.env("HOME", env.path(""));
+        command.env("TERM", "xterm-256color");
+        for (name, value) in extra {
+            command.env(name, value);
+        }
+        command.args(args);
+        command.cwd(env.path(""));
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let parser =
+            Arc::new(Mutex::new(vt100::Parser::new(60.try_into().unwrap(), cols.try_into().unwrap(), 1000)));
+        let raw = Arc::new(Mutex::new(Vec::new()));
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let writer = pair.master.take_writer().unwrap();
+        let (to_parser, to_raw) = (Arc::clone(&parser), Arc::clone(&raw));
+        std::thread::spawn(move || {
+            // The other end of the terminal must stay open as long as somebody reads it.
+            let _master = pair.master;
+            let mut bytes = [0; 4096];
+            while let Ok(count) = reader.read(&mut bytes) {
+                if count == 0 {
+                    break;
+                }
+                to_parser.lock().unwrap().process(&bytes[..count]);
+                to_raw.lock().unwrap().extend_from_slice(&bytes[..count]);
+            }
+        });
+        Self { child, writer, parser, raw }
+    }
+
+    fn text(&self) -> String {
+        self.parser.lock().unwrap().screen().contents()
+    }
+
+    #[track_caller]
+    fn shows(&self, text: &str) {
+        let text_without_breaks = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        wait_for(&format!("`{text}`"), || text_without_breaks(&self.text()).contains(text));
+    }
+
+    fn types(&mut self, keys: &str) {
+        self.writer.write_all(keys.as_bytes()).unwrap();
+        self.writer.flush().unwrap();
+    }
+
+    fn ends(mut self) -> (u32, String) {
+        let status = self.child.wait().unwrap().exit_code();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let raw = String::from_utf8_lossy(&self.raw.lock().unwrap()).into_owned();
+        (status, raw)
+    }
+}
+
+#[test]
+fn a_menu_is_filtered_by_typing() {
+    let (env, account) = article_with_groups();
+    let mut screen =
+        Screen::new(&env, &["sort-users", "--sandbox", &account, "--user-name", "asmith", "jdoe"], 120, &[]);
+    screen.shows("User 'asmith' does not belong to any of the category group");
+    screen.types("y\n");
+    screen.shows("Which category group should 'asmith' belong to?");
+    screen.types("headl");
+    wait_for("the filter", || !screen.text().contains("AllMisconfiguredUsers\n"));
+    screen.types("\r");
+    screen.shows("User 'jdoe' does not belong");
+    screen.types("y\n");
+    screen.shows("Which category group should 'jdoe' belong to?");
+    // Down past the three groups, to "skip this user".
+    screen.types("\x1b[B\x1b[B\x1b[B\r");
+    let (status, raw) = screen.ends();
+    assert_eq!(status, 3, "{raw}");
+    assert!(raw.contains("\x1b["), "colours on a terminal");
+    assert_eq!(env.groups_of("asmith"), ["allheadlessusers", "allusers"]);
+    assert_eq!(env.groups_of("jdoe"), ["allusers"]);
+}
+
+#[test]
+fn one_answer_can_hold_for_all_others_like_it() {
+    let users: [(&str, &[&str]); 4] = [("svc-a", &[]), ("svc-b", &[]), ("svc-c", &[]), ("zoe", &[])];
+    let (env, account) = account_of(CONFIG, &GROUPS, &users);
+    let mut screen =
+        Screen::new(&env, &["sort-users", "--sandbox", &account, "--force-common-group=false"], 120, &[]);
+    screen.shows("mandatory common group 'AllUsers'. Do you want to remediate this now (y/n)? [a: yes to all 4, none: no to all]");
+    screen.types("a\n");
+    screen.shows("User 'svc-a' does not belong to any");
+    screen.types("y\n");
+    screen.shows("AllBots, and the same for 2 other users like 'svc-…'");
+    screen.types("AllBots, and\r");
+    screen.shows("User 'zoe' does not belong to any");
+    screen.types("n\n");
+    let (status, raw) = screen.ends();
+    assert_eq!(status, 3, "{raw}");
+    for user in ["svc-a", "svc-b", "svc-c"] {
+        assert_eq!(env.groups_of(user), ["allbots", "allusers"]);
+    }
+    assert_eq!(env.groups_of("zoe"), ["allusers"]);
+}
+
+#[test]
+fn a_conflict_is_asked_about() {
+    let (env, account) =
+        account_of(CONFIG, &GROUPS, &[("kknuth", &["AllUsers", "AllHumanUsers", "AllBots"])]);
+    let mut screen = Screen::new(&env, &["sort-users", "--sandbox", &account], 120, &[]);
+    screen.shows("User 'kknuth' is in AllHumanUsers and AllBots. Which one does it keep?");
+    screen.types("\x1b[B\r");
+    let (status, raw) = screen.ends();
+    assert_eq!(status, 0, "{raw}");
+    assert_eq!(env.groups_of("kknuth"), ["allbots", "allusers"]);
+}
+
+/// Ctrl-C at a question changes nothing and loses no answer.
+#[test]
+fn an_interrupted_dialogue_keeps_the_answers() {
+    let (env, account) = article_with_groups();
+    let mut screen = Screen::new(&env, &["sort-users", "--sandbox", &account], 120, &[]);
+    screen.shows("User 'asmith' does not belong to any");
+    screen.types("y\n");
+    screen.shows("Which category group should 'asmith' belong to?");
+    screen.types("\r");
+    screen.shows("User 'bwayne' does not belong to any");
+    screen.types("\x03");
+    let (status, raw) = screen.ends();
+    assert_eq!(status, 130, "{raw}");
+    assert!(raw.contains("what you answered so far is kept"), "{raw}");
+    assert_eq!(env.groups_of("asmith"), Vec::<String>::new());
+    let folder = env.path("account.json.muster/records");
+    let kept = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let kept = kept.into_iter().find(|path| path.to_string_lossy().ends_with(".decisions.csv")).unwrap();
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "asmith,AllHumanUsers\n");
+    let args = ["sort-users", "--sandbox", &account, "--no-input", "--decisions", kept.to_str().unwrap()];
+    env.muster(&args).exits(3);
+    assert_eq!(env.groups_of("asmith"), ["allhumanusers", "allusers"]);
+}
+
+/// Ctrl-C in a menu ends the run as well.
+#[test]
+fn a_menu_can_be_interrupted() {
+    let (env, account) = article_with_groups();
+    let mut screen = Screen::new(&env, &["sort-users", "--sandbox", &account], 120, &[]);
+    screen.shows("User 'asmith' does not belong to any");
+    screen.types("y\n");
+    screen.shows("Which category group should 'asmith' belong to?");
+    screen.types("\x03");
+    assert_eq!(screen.ends().0, 130);
+    assert_eq!(env.groups_of("Headless-ci"), Vec::<String>::new());
+}
+
+#[test]
+fn a_terminal_of_twenty_columns_is_enough() {
+    let (env, account) = article_with_groups();
+    let screen = Screen::new(&env, &["sort-users", "--sandbox", &account, "--no-input"], 20, &[]);
+    let (status, raw) = screen.ends();
+    assert_eq!(status, 3);
+    assert!(raw.contains("AllHeadlessUsers\r\n  KIND category\r\n  BEFORE 0\r\n  JOINED 3"), "{raw}");
+}
+
+#[test]
+fn no_color_is_respected() {
+    let (env, account) = article_with_groups();
+    let screen =
+        Screen::new(&env, &["sort-users", "--sandbox", &account, "--no-input"], 100, &[("NO_COLOR", "1")]);
+    let (_, raw) = screen.ends();
+    assert!(!raw.contains("\x1b[3"), "{raw:?}");
+}

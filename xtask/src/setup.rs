@@ -1,0 +1,45 @@
+//! What the tests need besides cargo: a Python environment of their own, and a few Debian packages.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::{Problem, root, run};
+
+/// Programs that the tests run, with the Debian package that has each.
+const PROGRAMS: [(&str, &str); 3] = [("curl", "curl"), ("kill", "procps"), ("python3", "python3-venv")];
+
+/// Sets everything up that is not there yet.
+pub(crate) fn all() -> Result<(), Problem> {
+    let missing: Vec<&str> =
+        PROGRAMS.into_iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| package).collect();
+    if !missing.is_empty() {
+        return Err(format!("these packages are missing: apt-get install --yes {}", missing.join(" ")));
+    }
+    python()
+}
+
+/// Makes `target/venv` with the pinned judges in it, and remembers for which pins.
+fn python() -> Result<(), Problem> {
+    let pins = root().join("crates/testkit/python/requirements.txt");
+    let venv = root().join("target/venv");
+    let stamp = venv.join("requirements.txt");
+    let wanted = read(&pins)?;
+    if read(&stamp).is_ok_and(|made| made == wanted) {
+        return Ok(());
+    }
+    println!("setting up {}", venv.display());
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv)).map_err(|problem| {
+        format!("{problem}\nif Python has no venv module: apt-get install --yes python3-venv")
+    })?;
+    run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "--requirement"]).arg(&pins))?;
+    std::fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))
+}
+
+fn read(path: &Path) -> Result<String, Problem> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn is_there(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
