@@ -141,11 +141,12 @@ fn measure(folder: &Path, setting: &Setting, mut command: Command) -> Result<Cos
     for path in [&account, &log] {
         let _ = std::fs::remove_file(path);
     }
-    let made = Command::new(muster())
-        .args(["sandbox", "new"])
+    let mut made = Command::new(muster());
+    made.args(["sandbox", "new"])
         .arg(&account)
-        .args(["--users", &setting.users.to_string()]);
-    let made = made.stderr(Stdio::null()).status().map_err(|error| error.to_string())?;
+        .args(["--users", &setting.users.to_string()])
+        .stderr(Stdio::null());
+    let made = made.status().map_err(|error| error.to_string())?;
     if !made.success() {
         return Err("the account was not made".to_owned());
     }

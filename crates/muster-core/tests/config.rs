@@ -165,6 +165,7 @@ fn every_problem_is_told_with_its_place() {
             "Warning 5:3: `force_common_grup` is no key of a config, and is ignored",
             "Error 6:20: `create_groups` must be true or false, and this is a text",
             "Error 4:21: `category_regex` has 3 patterns and `category_groups` has 4 groups; both lists must have the same length",
+            "Error 4:26: the pattern `(` is wrong: this group is not closed (at character 1)",
             "Error 3:23: `A b` cannot be the name of a group: IAM does not allow ' ' in it, only letters, digits and + = , . @ _ -",
             "Error 3:35: the group `A` is named twice (as `a`; IAM ignores case)",
         ]

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use muster_core::assess::{Standing, assess};
+use muster_core::config::{ConfigFile, Format, Overrides, Tool, resolve};
 use muster_core::name::{GROUPS_PER_USER_MAX, GroupName, UserName};
 use muster_core::pattern::Pattern;
 use muster_core::plan::{Change, Choices, DecidedBy, Plan, plan};
@@ -214,6 +215,21 @@ fn changes(plan: &Plan) -> Vec<(&UserName, &Vec<Change>)> {
         .filter(|user| !user.changes.is_empty())
         .map(|user| (&user.user, &user.changes))
         .collect()
+}
+
+proptest! {
+    /// No text is a config or a pattern that makes muster panic, whatever it is.
+    #[test]
+    fn no_text_makes_the_readers_panic(text in "\\PC{0,60}", pattern in r"[\[\]()?P<>=!:|*+{},0-9a-z\\^$.#-]{0,24}") {
+        let _ = ConfigFile::parse(&text, Format::Native);
+        let _ = ConfigFile::parse(&text, Format::Recipes);
+        if let Ok(pattern) = Pattern::new(&pattern) {
+            let _ = pattern.matches("Headless-ci");
+        }
+        let native = format!("{text} = [{text}]\n[[category]]\ngroup = '{text}'\npattern = '{pattern}'\n");
+        let (file, _) = ConfigFile::parse(&native, Format::Native);
+        let _ = resolve(file.as_ref(), Tool::SortUsers, &Overrides::default());
+    }
 }
 
 /// With ten groups, a conflict is still settled, and the room it makes is used.

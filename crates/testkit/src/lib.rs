@@ -14,3 +14,9 @@ mod served;
 pub use env::{Ran, TestEnv};
 pub use python::{Moto, python};
 pub use served::{Served, wait_for};
+
+/// Returns one number for an ordinary run of the tests, and another for `cargo xtask test --full`.
+#[expect(clippy::disallowed_methods, reason = "how the tests are run is said in the environment")]
+pub fn how_many(ordinary: u64, full: u64) -> u64 {
+    if std::env::var_os("MUSTER_TEST_FULL").is_some() { full } else { ordinary }
+}
