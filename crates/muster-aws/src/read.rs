@@ -3,9 +3,16 @@
 //! Every listing goes by `IsTruncated` alone: pages may be short or empty. A page that fails fails the reading;
 //! an error is never an empty list.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use aws_sdk_iam::operation::get_account_authorization_details::GetAccountAuthorizationDetailsOutput;
+use aws_sdk_iam::operation::get_group::GetGroupOutput;
+use aws_sdk_iam::operation::list_groups::ListGroupsOutput;
+use aws_sdk_iam::operation::list_groups_for_user::ListGroupsForUserOutput;
+use aws_sdk_iam::operation::list_user_tags::ListUserTagsOutput;
+use aws_sdk_iam::operation::list_users::ListUsersOutput;
 use aws_sdk_iam::types::{EntityType, PolicyDetail};
 use muster_core::name::{GroupName, UserName};
 use muster_core::roster::{
@@ -115,76 +122,25 @@ impl Reader<'_> {
             EntityType::LocalManagedPolicy,
             EntityType::AwsManagedPolicy,
         ];
-        let mut marker = None;
-        for _ in 0..PAGES_MAX {
-            let page = self
-                .gateway
-                .call("iam", action, Repeat::Safe, || {
-                    self.gateway
-                        .iam
-                        .get_account_authorization_details()
-                        .set_filter(Some(filter.to_vec()))
-                        .max_items(PAGE_ITEMS)
-                        .set_marker(marker.clone())
-                        .send()
-                })
-                .await;
-            let page = match page {
-                // On a later page it is a page that fails, and the reading with it.
-                Err(error) if error.kind == Kind::Denied && marker.is_none() => {
-                    return Ok(Details::Denied(error));
-                }
-                other => other?,
-            };
-            for user in page.user_detail_list() {
-                let attached = user.attached_managed_policies().iter().filter_map(|p| p.policy_arn());
-                let policies = match depth {
-                    Depth::Memberships => Policies::default(),
-                    Depth::Everything => Policies {
-                        attached: attached.map(str::to_owned).collect(),
-                        inline: inline(user.user_policy_list()),
-                    },
-                };
-                roster.users.push(User {
-                    name: UserName::new(required(user.user_name(), action)?),
-                    path: user.path().unwrap_or("/").to_owned(),
-                    id: user.user_id().unwrap_or_default().to_owned(),
-                    tags: Some(tags(user.tags())),
-                    groups: user.group_list().iter().map(GroupName::new).collect(),
-                    policies,
-                    boundary: user
-                        .permissions_boundary()
-                        .and_then(|boundary| boundary.permissions_boundary_arn())
-                        .map(str::to_owned),
-                });
-            }
-            for group in page.group_detail_list() {
-                let attached = group.attached_managed_policies().iter().filter_map(|p| p.policy_arn());
-                roster.groups.push(Group {
-                    name: GroupName::new(required(group.group_name(), action)?),
-                    path: group.path().unwrap_or("/").to_owned(),
-                    policies: Some(Policies {
-                        attached: attached.map(str::to_owned).collect(),
-                        inline: inline(group.group_policy_list()),
-                    }),
-                });
-            }
-            for policy in page.policies() {
-                let versions = policy.policy_version_list();
-                let default = versions.iter().find(|version| version.is_default_version());
-                roster.policies.push(ManagedPolicy {
-                    arn: required(policy.arn(), action)?.to_owned(),
-                    name: policy.policy_name().unwrap_or_default().to_owned(),
-                    document: default.and_then(|v| v.document()).map(decoded).unwrap_or_default(),
-                });
-            }
+        let denied_at_once = Cell::new(false);
+        let fetch = async |marker: Option<String>| {
+            let page = self.gateway.call("iam", action, Repeat::Safe, || {
+                let call = self.gateway.iam.get_account_authorization_details();
+                call.set_filter(Some(filter.to_vec())).max_items(PAGE_ITEMS).set_marker(marker.clone()).send()
+            });
+            // On a later page it is a page that fails, and the reading with it.
+            page.await.inspect_err(|error| denied_at_once.set(error.kind == Kind::Denied && marker.is_none()))
+        };
+        let tail = |page: &GetAccountAuthorizationDetailsOutput| tail(page.is_truncated(), page.marker());
+        let read = pages(action, fetch, tail, |page| {
+            add_details(roster, &page, depth, action)?;
             (self.progress)(roster.users.len());
-            match next(action, page.is_truncated(), page.marker())? {
-                Some(next) => marker = Some(next),
-                None => return Ok(Details::Read),
-            }
+            Ok(())
+        });
+        match read.await {
+            Err(error) if denied_at_once.get() => Ok(Details::Denied(error)),
+            other => other.map(|()| Details::Read),
         }
-        Err(endless(action))
     }
 
     /// Without the authorization details: users, then the members of each managed group, or the groups of each user.
@@ -245,14 +201,14 @@ impl Reader<'_> {
 
     async fn users(&self) -> Result<Vec<User>, CallError> {
         let action = "ListUsers";
-        let (mut users, mut marker) = (Vec::new(), None);
-        for _ in 0..PAGES_MAX {
-            let page = self
-                .gateway
-                .call("iam", action, Repeat::Safe, || {
-                    self.gateway.iam.list_users().max_items(PAGE_ITEMS).set_marker(marker.clone()).send()
-                })
-                .await?;
+        let mut users = Vec::new();
+        let fetch = async |marker: Option<String>| {
+            let call =
+                || self.gateway.iam.list_users().max_items(PAGE_ITEMS).set_marker(marker.clone()).send();
+            self.gateway.call("iam", action, Repeat::Safe, call).await
+        };
+        let tail = |page: &ListUsersOutput| tail(page.is_truncated(), page.marker());
+        let read = pages(action, fetch, tail, |page| {
             users.extend(page.users().iter().map(|user| User {
                 name: UserName::new(user.user_name()),
                 path: user.path().to_owned(),
@@ -262,92 +218,176 @@ impl Reader<'_> {
                 policies: Policies::default(),
                 boundary: None,
             }));
-            match next(action, page.is_truncated(), page.marker())? {
-                Some(next) => marker = Some(next),
-                None => return Ok(users),
-            }
-        }
-        Err(endless(action))
+            Ok(())
+        });
+        read.await?;
+        Ok(users)
     }
 
     async fn tags_of(&self, user: &UserName) -> Result<Vec<Tag>, CallError> {
         let action = "ListUserTags";
-        let (mut all, mut marker) = (Vec::new(), None);
-        for _ in 0..PAGES_MAX {
-            let page = self
-                .gateway
-                .call("iam", action, Repeat::Safe, || {
-                    let call = self.gateway.iam.list_user_tags().user_name(user.as_str());
-                    call.max_items(PAGE_ITEMS).set_marker(marker.clone()).send()
-                })
-                .await?;
+        let mut all = Vec::new();
+        let fetch = async |marker: Option<String>| {
+            let call = || {
+                let call = self.gateway.iam.list_user_tags().user_name(user.as_str());
+                call.max_items(PAGE_ITEMS).set_marker(marker.clone()).send()
+            };
+            self.gateway.call("iam", action, Repeat::Safe, call).await
+        };
+        let tail = |page: &ListUserTagsOutput| tail(page.is_truncated(), page.marker());
+        let read = pages(action, fetch, tail, |page| {
             all.extend(tags(page.tags()));
-            match next(action, page.is_truncated(), page.marker())? {
-                Some(next) => marker = Some(next),
-                None => return Ok(all),
-            }
-        }
-        Err(endless(action))
+            Ok(())
+        });
+        read.await?;
+        Ok(all)
     }
 
     /// Returns the groups that exist, each with its members.
     async fn members_of(&self, managed: &[&GroupName]) -> Result<Vec<(Group, Vec<UserName>)>, CallError> {
-        let action = "GetGroup";
         let mut groups = Vec::new();
-        'groups: for name in managed {
-            let (mut members, mut marker, mut found) = (Vec::new(), None, None);
-            for _ in 0..PAGES_MAX {
-                let page = self
-                    .gateway
-                    .call("iam", action, Repeat::Safe, || {
-                        let call = self.gateway.iam.get_group().group_name(name.as_str());
-                        call.max_items(PAGE_ITEMS).set_marker(marker.clone()).send()
-                    })
-                    .await;
-                let page = match page {
-                    Err(error) if error.kind == Kind::NotFound && found.is_none() => continue 'groups,
-                    other => other?,
-                };
-                members.extend(page.users().iter().map(|user| UserName::new(user.user_name())));
-                if let Some(group) = page.group() {
-                    let name = GroupName::new(group.group_name());
-                    found = Some(Group { name, path: group.path().to_owned(), policies: None });
-                }
-                match next(action, page.is_truncated(), page.marker())? {
-                    Some(next) => marker = Some(next),
-                    None => {
-                        groups.extend(found.map(|group| (group, members)));
-                        continue 'groups;
-                    }
-                }
-            }
-            return Err(endless(action));
+        for name in managed {
+            groups.extend(self.members(name).await?);
         }
         Ok(groups)
     }
 
+    /// Returns a group with its members, if it exists.
+    async fn members(&self, name: &GroupName) -> Result<Option<(Group, Vec<UserName>)>, CallError> {
+        let action = "GetGroup";
+        let (mut members, mut found) = (Vec::new(), None);
+        let fetch = async |marker: Option<String>| {
+            let call = || {
+                let call = self.gateway.iam.get_group().group_name(name.as_str());
+                call.max_items(PAGE_ITEMS).set_marker(marker.clone()).send()
+            };
+            self.gateway.call("iam", action, Repeat::Safe, call).await
+        };
+        let tail = |page: &GetGroupOutput| tail(page.is_truncated(), page.marker());
+        let read = pages(action, fetch, tail, |page| {
+            members.extend(page.users().iter().map(|user| UserName::new(user.user_name())));
+            if let Some(group) = page.group() {
+                let name = GroupName::new(group.group_name());
+                found = Some(Group { name, path: group.path().to_owned(), policies: None });
+            }
+            Ok(())
+        });
+        match read.await {
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            other => other.map(|()| found.map(|group| (group, members))),
+        }
+    }
+
     async fn groups(&self) -> Result<Vec<Group>, CallError> {
         let action = "ListGroups";
-        let (mut groups, mut marker) = (Vec::new(), None);
-        for _ in 0..PAGES_MAX {
-            let page = self
-                .gateway
-                .call("iam", action, Repeat::Safe, || {
-                    self.gateway.iam.list_groups().max_items(PAGE_ITEMS).set_marker(marker.clone()).send()
-                })
-                .await?;
+        let mut groups = Vec::new();
+        let fetch = async |marker: Option<String>| {
+            let call =
+                || self.gateway.iam.list_groups().max_items(PAGE_ITEMS).set_marker(marker.clone()).send();
+            self.gateway.call("iam", action, Repeat::Safe, call).await
+        };
+        let tail = |page: &ListGroupsOutput| tail(page.is_truncated(), page.marker());
+        let read = pages(action, fetch, tail, |page| {
             groups.extend(page.groups().iter().map(|group| Group {
                 name: GroupName::new(group.group_name()),
                 path: group.path().to_owned(),
                 policies: None,
             }));
-            match next(action, page.is_truncated(), page.marker())? {
-                Some(next) => marker = Some(next),
-                None => return Ok(groups),
-            }
-        }
-        Err(endless(action))
+            Ok(())
+        });
+        read.await?;
+        Ok(groups)
     }
+}
+
+/// Goes through a listing to its end, which `IsTruncated` alone tells.
+async fn pages<P>(
+    action: &'static str,
+    fetch: impl AsyncFn(Option<String>) -> Result<P, CallError>,
+    tail: impl Fn(&P) -> Tail,
+    mut take: impl FnMut(P) -> Result<(), CallError>,
+) -> Result<(), CallError> {
+    let mut marker = None;
+    for _ in 0..PAGES_MAX {
+        let page = fetch(marker).await?;
+        let tail = tail(&page);
+        take(page)?;
+        marker = match tail {
+            Tail::End => return Ok(()),
+            Tail::More(marker) => Some(marker),
+            Tail::Nowhere => {
+                return Err(nonsense(action, "the answer says that there is more, and not where"));
+            }
+        };
+    }
+    Err(nonsense(action, "the listing does not end"))
+}
+
+/// What follows a page.
+enum Tail {
+    End,
+    More(String),
+    Nowhere,
+}
+
+fn tail(truncated: bool, marker: Option<&str>) -> Tail {
+    match (truncated, marker) {
+        (false, _) => Tail::End,
+        (true, Some(marker)) => Tail::More(marker.to_owned()),
+        (true, None) => Tail::Nowhere,
+    }
+}
+
+/// Takes over what one page of the authorization details says.
+fn add_details(
+    roster: &mut Roster,
+    page: &GetAccountAuthorizationDetailsOutput,
+    depth: Depth,
+    action: &'static str,
+) -> Result<(), CallError> {
+    for user in page.user_detail_list() {
+        let attached = user.attached_managed_policies().iter().filter_map(|p| p.policy_arn());
+        let policies = match depth {
+            Depth::Memberships => Policies::default(),
+            Depth::Everything => Policies {
+                attached: attached.map(str::to_owned).collect(),
+                inline: inline(user.user_policy_list()),
+            },
+        };
+        roster.users.push(User {
+            name: UserName::new(required(user.user_name(), action)?),
+            path: user.path().unwrap_or("/").to_owned(),
+            id: user.user_id().unwrap_or_default().to_owned(),
+            tags: Some(tags(user.tags())),
+            groups: user.group_list().iter().map(GroupName::new).collect(),
+            policies,
+            boundary: user
+                .permissions_boundary()
+                .and_then(|boundary| boundary.permissions_boundary_arn())
+                .map(str::to_owned),
+        });
+    }
+    for group in page.group_detail_list() {
+        let attached = group.attached_managed_policies().iter().filter_map(|p| p.policy_arn());
+        roster.groups.push(Group {
+            name: GroupName::new(required(group.group_name(), action)?),
+            path: group.path().unwrap_or("/").to_owned(),
+            policies: Some(Policies {
+                attached: attached.map(str::to_owned).collect(),
+                inline: inline(group.group_policy_list()),
+            }),
+        });
+    }
+    for policy in page.policies() {
+        let versions = policy.policy_version_list();
+        let default = versions.iter().find(|version| version.is_default_version());
+        roster.policies.push(ManagedPolicy {
+            arn: required(policy.arn(), action)?.to_owned(),
+            name: policy.policy_name().unwrap_or_default().to_owned(),
+            document: default.and_then(|v| v.document()).map(decoded).unwrap_or_default(),
+        });
+    }
+    Ok(())
 }
 
 /// Gives each user what was read of it; users that are gone are left out.
@@ -365,21 +405,21 @@ fn set_each<T>(users: &mut Vec<User>, values: Vec<Option<T>>, set: impl Fn(&mut 
 /// Returns the groups of one user, read now.
 pub(crate) async fn groups_of(gateway: &Gateway, user: &UserName) -> Result<Vec<GroupName>, CallError> {
     let action = "ListGroupsForUser";
-    let (mut groups, mut marker) = (Vec::new(), None);
-    for _ in 0..PAGES_MAX {
-        let page = gateway
-            .call("iam", action, Repeat::Safe, || {
-                let call = gateway.iam.list_groups_for_user().user_name(user.as_str());
-                call.max_items(PAGE_ITEMS).set_marker(marker.clone()).send()
-            })
-            .await?;
+    let mut groups = Vec::new();
+    let fetch = async |marker: Option<String>| {
+        let call = || {
+            let call = gateway.iam.list_groups_for_user().user_name(user.as_str());
+            call.max_items(PAGE_ITEMS).set_marker(marker.clone()).send()
+        };
+        gateway.call("iam", action, Repeat::Safe, call).await
+    };
+    let tail = |page: &ListGroupsForUserOutput| tail(page.is_truncated(), page.marker());
+    let read = pages(action, fetch, tail, |page| {
         groups.extend(page.groups().iter().map(|group| GroupName::new(group.group_name())));
-        match next(action, page.is_truncated(), page.marker())? {
-            Some(next) => marker = Some(next),
-            None => return Ok(groups),
-        }
-    }
-    Err(endless(action))
+        Ok(())
+    });
+    read.await?;
+    Ok(groups)
 }
 
 /// Returns the account's alias, if it has one and it may be seen.
@@ -388,19 +428,6 @@ pub async fn alias(gateway: &Gateway) -> Option<String> {
         .call("iam", "ListAccountAliases", Repeat::Safe, || gateway.iam.list_account_aliases().send())
         .await;
     answer.ok().and_then(|answer| answer.account_aliases().first().cloned())
-}
-
-/// Returns the marker of the next page, or `None` at the end.
-fn next(action: &'static str, truncated: bool, marker: Option<&str>) -> Result<Option<String>, CallError> {
-    match (truncated, marker) {
-        (false, _) => Ok(None),
-        (true, Some(marker)) => Ok(Some(marker.to_owned())),
-        (true, None) => Err(nonsense(action, "the answer says that there is more, and not where")),
-    }
-}
-
-fn endless(action: &'static str) -> CallError {
-    nonsense(action, "the listing does not end")
 }
 
 fn required<'v>(value: Option<&'v str>, action: &'static str) -> Result<&'v str, CallError> {
