@@ -11,22 +11,10 @@ use crate::{Problem, cargo, root, setup};
 struct Setting {
     users: usize,
     faults: &'static str,
-    /// More options of muster, and what the row calls them.
-    rate: &'static str,
 }
 
-const SETTINGS: [Setting; 10] = [
-    Setting { users: 100, faults: "", rate: "auto" },
-    Setting { users: 1000, faults: "", rate: "auto" },
-    Setting { users: 1000, faults: "", rate: "10000" },
-    Setting { users: 5000, faults: "", rate: "10000" },
-    Setting { users: 100, faults: "latency=50ms", rate: "auto" },
-    Setting { users: 1000, faults: "latency=50ms", rate: "auto" },
-    Setting { users: 1000, faults: "latency=50ms", rate: "10000" },
-    Setting { users: 5000, faults: "latency=50ms", rate: "10000" },
-    Setting { users: 100, faults: "latency=50ms,rate=20,burst=40", rate: "auto" },
-    Setting { users: 1000, faults: "latency=50ms,rate=20,burst=40", rate: "auto" },
-];
+const USERS: [usize; 3] = [100, 1000, 5000];
+const FAULTS: [&str; 3] = ["", "latency=50ms", "latency=50ms,rate=20,burst=40"];
 
 /// Runs the named benchmarks, or all.
 pub(crate) fn run(names: &[&str]) -> Result<(), Problem> {
@@ -37,6 +25,7 @@ pub(crate) fn run(names: &[&str]) -> Result<(), Problem> {
         start()?;
     }
     if wants("calls") {
+        cargo(&["build", "--release", "--package", "muster-aws", "--example", "sdk_adaptive"], &[])?;
         calls()?;
     }
     if wants("decide") {
@@ -86,18 +75,10 @@ fn calls() -> Result<(), Problem> {
     let boto3 = root().join("crates/testkit/python/sort_with_boto3.py");
     println!("| users | account | client | calls | writes | refused | wall | peak |");
     println!("| ---: | --- | --- | ---: | ---: | ---: | ---: | ---: |");
-    for setting in SETTINGS {
-        let muster = |dry: bool| {
+    for setting in FAULTS.iter().flat_map(|faults| USERS.map(|users| Setting { users, faults })) {
+        let muster = |rate: &str, dry: bool| {
             let mut command = Command::new(muster());
-            command.args([
-                "sort-users",
-                "--no-input",
-                "--output",
-                "json",
-                "--rate",
-                setting.rate,
-                "--config",
-            ]);
+            command.args(["sort-users", "--no-input", "--output", "json", "--rate", rate, "--config"]);
             command.arg(&config).args(dry.then_some("--dry-run"));
             command
         };
@@ -106,12 +87,16 @@ fn calls() -> Result<(), Problem> {
             command.arg(&boto3).args(dry.then_some("--dry-run"));
             command
         };
-        let clients: [(String, Command); 4] = [
-            (format!("muster --dry-run, rate {}", setting.rate), muster(true)),
-            ("boto3, reading only".to_owned(), python(true)),
-            (format!("muster, rate {}", setting.rate), muster(false)),
-            ("boto3".to_owned(), python(false)),
+        let mut clients = vec![
+            ("muster --dry-run", muster("auto", true)),
+            ("boto3, reading only", python(true)),
+            ("muster", muster("auto", false)),
+            ("boto3", python(false)),
+            ("the SDK's adaptive retries", Command::new(root().join("target/release/examples/sdk_adaptive"))),
         ];
+        if !setting.faults.contains("rate=") {
+            clients.push(("muster --rate 10000", muster("10000", false)));
+        }
         for (name, command) in clients {
             let cost = measure(&folder, &setting, command)?;
             let account = if setting.faults.is_empty() { "no latency" } else { setting.faults };

@@ -67,6 +67,24 @@ pub struct Outcome {
     pub record_error: Option<RecordError>,
 }
 
+impl Outcome {
+    /// Returns what became of each change.
+    pub fn all(&self) -> impl Iterator<Item = &Applied> {
+        let groups = self.groups.iter().map(|(.., applied)| applied);
+        let users = self.users.iter().flat_map(|(_, changes)| changes.iter().map(|(_, applied)| applied));
+        groups.chain(users).chain(self.deleted.iter().map(|(_, applied)| applied))
+    }
+
+    /// Returns whether the account is changed, or may be.
+    pub fn may_have_changed(&self) -> bool {
+        self.all().any(|applied| match applied {
+            Applied::Done => true,
+            Applied::Failed(error) => error.effect == Effect::Unknown,
+            _ => false,
+        })
+    }
+}
+
 /// What an apply needs besides the plan.
 pub struct ApplyContext<'a> {
     /// The way to the account.
@@ -88,7 +106,7 @@ pub async fn apply(context: &ApplyContext<'_>, plan: &Plan, delete: &[GroupName]
 
 struct Run<'a> {
     context: &'a ApplyContext<'a>,
-    /// Groups made by this run, which reads and writes may not see yet.
+    /// Groups made a moment ago, which reads and writes may not see yet.
     created: HashSet<GroupName>,
     done: AtomicU64,
     failed: AtomicU64,
@@ -112,7 +130,8 @@ impl<'a> Run<'a> {
         let mut outcome = Outcome::default();
         for (group, role) in &plan.groups {
             let applied = self.create_group(group).await;
-            if applied.is_done() {
+            // Also one that somebody else made a moment ago: neither is seen everywhere yet.
+            if applied.holds() {
                 self.created.insert(group.clone());
             }
             self.count(&applied);
@@ -160,10 +179,17 @@ impl<'a> Run<'a> {
         lost: &HashSet<&GroupName>,
     ) -> Vec<(Change, Applied)> {
         let mut results: Vec<(Change, Applied)> = Vec::with_capacity(changes.len());
+        let is_move = changes.iter().any(|change| matches!(change, Change::Remove(_)));
+        let mut moved =
+            if is_move && !self.must_stop() { self.moved(user, changes, Stage::Start).await } else { None };
         let mut checked = false;
         for change in changes {
             let applied = match change {
-                _ if self.must_stop() => Applied::Interrupted,
+                _ if self.context.gateway.interrupt().is_set() => Applied::Interrupted,
+                _ if self.must_stop() => {
+                    Applied::LeftOut("the record of this run cannot be written".to_owned())
+                }
+                _ if moved.is_some() => moved.clone().unwrap_or(Applied::Interrupted),
                 Change::Add(group) if lost.contains(group) => {
                     Applied::LeftOut(format!("the group `{group}` could not be created"))
                 }
@@ -172,10 +198,12 @@ impl<'a> Run<'a> {
                     Applied::LeftOut("an earlier change of this user was not made".to_owned())
                 }
                 Change::Remove(group) => {
-                    let moved = if checked { None } else { self.moved(user, changes).await };
-                    checked = true;
-                    match moved {
-                        Some(applied) => applied,
+                    if !checked {
+                        moved = self.moved(user, changes, Stage::Removal).await;
+                        checked = true;
+                    }
+                    match &moved {
+                        Some(applied) => applied.clone(),
                         None => self.remove(user, group).await,
                     }
                 }
@@ -191,15 +219,20 @@ impl<'a> Run<'a> {
             || self.record_error.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// Looks at the user again before anything is taken from it: it must be in the group it is to keep, and in the
-    /// ones it is to leave. Says why not, if so.
-    async fn moved(&self, user: &UserName, changes: &[Change]) -> Option<Applied> {
+    /// Looks at a user that is to be moved again: at the start it must be as the plan saw it, and before anything is
+    /// taken from it, it must be in the group it is to keep. Says why not, if so.
+    async fn moved(&self, user: &UserName, changes: &[Change], stage: Stage) -> Option<Applied> {
         let first = Instant::now();
         let before = self.before(user);
         let expected = |groups: &[GroupName]| {
-            changes.iter().all(|change| match change {
-                Change::Add(group) | Change::Remove(group) => groups.contains(group),
-            }) && before.iter().all(|group| groups.contains(group))
+            let all_there = before.iter().all(|group| groups.contains(group));
+            let of_changes = changes.iter().all(|change| match change {
+                Change::Remove(group) => groups.contains(group),
+                Change::Add(group) => stage == Stage::Start || groups.contains(group),
+            });
+            // Where all memberships were read, a new one is somebody else's doing too.
+            let nothing_new = stage == Stage::Removal || before.is_empty() || groups.len() == before.len();
+            all_there && of_changes && nothing_new
         };
         loop {
             match groups_of(self.context.gateway, user).await {
@@ -367,6 +400,15 @@ impl<'a> Run<'a> {
             Err(error) => Applied::Failed(error),
         }
     }
+}
+
+/// How far the changes of a user have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// None is made.
+    Start,
+    /// The additions are made.
+    Removal,
 }
 
 /// What came of a call that was answered.

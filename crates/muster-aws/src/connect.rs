@@ -281,7 +281,8 @@ async fn profile_provider(
     let files = aws_config::profile::load(&Fs::real(), &Env::real(), &EnvConfigFiles::default(), None).await;
     let files = files.map_err(|error| ConnectError::ProfileFiles(innermost(&error)))?;
     let Some(found) = files.get_profile(profile) else {
-        let known = files.profiles().map(str::to_owned).collect();
+        let mut known: Vec<String> = files.profiles().map(str::to_owned).collect();
+        known.sort();
         return Err(ConnectError::NoProfile { profile: profile.to_owned(), known });
     };
     let get = |key: &str| found.get(key).map(str::to_owned);
@@ -393,7 +394,17 @@ async fn check_credentials(config: &SdkConfig, profile: Option<&str>) -> Result<
             };
             Err(ConnectError::NoCredentials { detail })
         }
-        Err(error) => Err(ConnectError::Credentials { detail: innermost(&error) }),
+        Err(error) => {
+            let detail = innermost(&error);
+            // The chain ends at the instance metadata address; what that says is no news to somebody without keys.
+            let is_last_resort =
+                profile.is_none() && (detail.contains("IMDS") || detail.contains("instance metadata"));
+            Err(if is_last_resort {
+                ConnectError::NoCredentials { detail }
+            } else {
+                ConnectError::Credentials { detail }
+            })
+        }
     }
 }
 

@@ -147,7 +147,7 @@ impl Gateway {
         let gate = self.gate.lock().await;
         let wait_s = self.pacing().reserve(self.now_s());
         if wait_s > 0.0 {
-            self.wait(Duration::from_secs_f64(wait_s)).await;
+            self.wait(Duration::try_from_secs_f64(wait_s).unwrap_or(PATIENCE)).await;
         }
         drop(gate);
         if self.interrupt.is_set() {

@@ -44,6 +44,8 @@ impl Home {
 
     /// The folder of an embedded account: beside its file.
     pub fn of_sandbox(file: &Path) -> Self {
+        // One account has one folder, by whatever link it is reached.
+        let file = &file.canonicalize().unwrap_or_else(|_| file.to_owned());
         let mut name = file.file_name().unwrap_or_default().to_owned();
         name.push(".muster");
         Self { folder: file.with_file_name(name) }

@@ -78,7 +78,10 @@ pub fn read(text: &str, taxonomy: &Taxonomy, roster: &Roster) -> Result<Decision
 
 fn decide(fields: &[&str], taxonomy: &Taxonomy, roster: &Roster) -> Result<(UserName, Decision), String> {
     let &[user, group] = fields else {
-        return Err(format!("a line is `user,group`, and this has {} fields", fields.len()));
+        return Err(format!(
+            "a line is `user,group`, and this has {}",
+            crate::config::count(fields.len(), "field")
+        ));
     };
     let (name, group) = (UserName::new(user), GroupName::new(group));
     let known = roster.user(&name).ok_or_else(|| {

@@ -9,13 +9,7 @@ use crate::terminal::ColorChoice;
 
 /// Put every IAM user of an AWS account in the common groups and in one, and only one, category group
 #[derive(Debug, Parser)]
-#[command(
-    name = "muster",
-    version,
-    propagate_version = true,
-    disable_help_subcommand = true,
-    max_term_width = 100
-)]
+#[command(name = "muster", version, propagate_version = true, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
@@ -91,8 +85,8 @@ fn parse_rate(text: &str) -> Result<Rate, String> {
     if text == "auto" {
         return Ok(Rate(muster_aws::Rate::Auto));
     }
-    let rate = text.parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
-    let rate = rate.ok_or("it must be a number of calls a second above 0, or auto")?;
+    let rate = text.parse::<f64>().ok().filter(|rate| (0.01..=100_000.0).contains(rate));
+    let rate = rate.ok_or("it must be a number of calls a second from 0.01 to 100000, or auto")?;
     Ok(Rate(muster_aws::Rate::AtMost(rate)))
 }
 

@@ -1,6 +1,7 @@
 //! What a command works with: the config that holds, the account, and the way to the person.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -132,6 +133,26 @@ impl Context {
         found.map(|(path, format)| (path, Some(format)))
     }
 
+    /// Says where a config was looked for, and which others there are.
+    pub(crate) fn where_configs_are(&self) -> String {
+        let profile = safe(self.given_profile().unwrap_or("default")).into_owned();
+        let aws = self.environment.home.as_ref().map(|home| home.join(".aws"));
+        let names = |(folder, ending): &(&str, &str)| -> Vec<String> {
+            let entries =
+                aws.as_ref().and_then(|aws| std::fs::read_dir(aws.join(folder)).ok()).into_iter().flatten();
+            let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+            names.filter_map(|name| name.strip_suffix(ending).map(str::to_owned)).collect()
+        };
+        let others: BTreeSet<String> =
+            [("muster", ".toml"), ("recipes", ".json"), ("opinel", ".json")].iter().flat_map(names).collect();
+        let text = format!("neither ~/.aws/muster/{profile}.toml nor ~/.aws/recipes/{profile}.json exists");
+        if others.is_empty() {
+            return text;
+        }
+        let others: Vec<String> = others.into_iter().collect();
+        format!("{text} (there is one for the profile {})", safe(&others.join(", ")))
+    }
+
     /// Returns the profile that was named outright.
     fn given_profile(&self) -> Option<&str> {
         self.global.profile.as_deref().or(self.environment.profile.as_deref())
@@ -214,7 +235,7 @@ impl Context {
 
     /// Connects to the account, and says which it is.
     ///
-    /// `changes`: the command is about to change something, so that the config's guard holds.
+    /// `changes`: the command is about to change something, so that the config's guard ends it on another account.
     pub(crate) async fn connect(
         &self,
         config: &Config,
@@ -266,7 +287,8 @@ impl Context {
         let account = account.map_err(|error| match (error, by_config) {
             (ConnectError::NoProfile { profile, .. }, true) => CliError::usage_with(
                 format!("the config names the profile `{}`, which does not exist", safe(&profile)),
-                "name another with --profile or AWS_PROFILE, or correct `profile_name` in the config",
+                "name another with --profile or AWS_PROFILE, or take `profile_name` out of the config to use the \
+                 keys of the environment",
             ),
             (error, _) => error.into(),
         })?;
@@ -281,13 +303,14 @@ impl Context {
         };
         let alias = if changes { muster_aws::alias(&account.gateway).await } else { None };
         let session = Session { account, alias, home, sandbox };
-        if changes {
-            self.announce(config, &session);
-            let guard = &settings.accounts;
-            if self.global.sandbox.is_none() && !guard.is_empty() && !guard.contains(&session.account.id) {
-                let found = session.account.id.clone();
-                return Err(CliError::WrongAccount { wanted: guard.clone(), found });
+        self.announce(config, &session);
+        let guard = &settings.accounts;
+        if self.global.sandbox.is_none() && !guard.is_empty() && !guard.contains(&session.account.id) {
+            let error = CliError::WrongAccount { wanted: guard.clone(), found: session.account.id.clone() };
+            if changes {
+                return Err(error);
             }
+            self.terminal.warn(format_args!("{error}; nothing would be changed there"));
         }
         Ok(session)
     }
@@ -315,6 +338,23 @@ impl Context {
             safe(&account.id),
             safe(&account.caller_arn)
         ));
+    }
+
+    /// Names the record of a run, and what undoes it, on the same account.
+    pub(crate) fn name_record(&self, record: Option<&str>) {
+        let Some(path) = record.filter(|_| !self.is_demo) else { return };
+        let mut undo = format!("muster revert {path}");
+        let sandbox = self.global.sandbox.as_ref().map(|path| path.display().to_string());
+        for (option, value) in [
+            ("sandbox", &sandbox),
+            ("profile", &self.global.profile),
+            ("endpoint-url", &self.global.endpoint_url),
+        ] {
+            if let Some(value) = value {
+                undo = format!("{undo} --{option} {}", safe(value));
+            }
+        }
+        self.terminal.say(format_args!("Record: {path}\n`{undo}` undoes it"));
     }
 
     /// Returns the file of the embedded account, by the name that no link changes.

@@ -28,13 +28,13 @@ pub(crate) enum CliError {
     #[error("the config cannot be used: {}", count(.0.len(), "error"))]
     Config(Vec<Problem>),
     /// A decisions file is wrong.
-    #[error("`{}` has {}, and nothing was changed:{}", path.display(), count(problems.len(), "wrong line"), listed(problems))]
+    #[error("`{}` has {}:{}", path.display(), count(problems.len(), "wrong line"), listed(problems))]
     Decisions { path: PathBuf, problems: Vec<muster_core::decisions::DecisionProblem> },
     /// The account is not the one that the config is for.
     #[error("the config is for the account {}, and these credentials are for {found}", wanted.join(" or "))]
     WrongAccount { wanted: Vec<String>, found: String },
     /// Groups that the rules name do not exist.
-    #[error("{} not exist in the account: {}", if groups.len() == 1 { "this group does" } else { "these groups do" }, groups.join(", "))]
+    #[error("{} not exist in the account: {}", if groups.len() == 1 { "this group does" } else { "these groups do" }, some(groups))]
     MissingGroups { groups: Vec<String> },
     /// A run would change more than it may.
     #[error("this run would make {changes} changes, and --max-changes allows {changes_max}")]
@@ -60,6 +60,9 @@ pub(crate) enum CliError {
     /// A snapshot cannot be used.
     #[error("failed to read the snapshot `{}`: {source}", path.display())]
     Snapshot { path: PathBuf, source: SnapshotError },
+    /// The account is not what it was a moment ago.
+    #[error("{0}")]
+    Moved(String),
     /// Ctrl-C, with what is to be said about it.
     #[error("interrupted; {0}")]
     Interrupted(String),
@@ -127,6 +130,11 @@ impl CliError {
             Self::Home(HomeError::Locked { .. }) => {
                 Some("nothing was changed; wait until it ends, then run again".to_owned())
             }
+            Self::Store(StoreError::InUse { .. }) => Some(
+                "nothing was changed; end the other one, or, if it is `muster sandbox serve`, call it as `muster \
+                 sandbox env` says"
+                    .to_owned(),
+            ),
             Self::Connect(error) => help_to_connect(error),
             Self::Call(error) => {
                 let help = help_with(error, None).map(|help| format!("\n{help}")).unwrap_or_default();
@@ -144,10 +152,15 @@ fn help_to_connect(error: &ConnectError) -> Option<String> {
             format!("no profiles are configured; `aws configure --profile {profile}` makes this one")
         }
         ConnectError::NoProfile { known, .. } => format!("the profiles are {}", safe(&known.join(", "))),
+        ConnectError::NoCredentials { detail } if detail.starts_with("the profile") => {
+            format!("{}: no keys, role, SSO or credential_process", safe(detail))
+        }
         ConnectError::NoCredentials { .. } => "name a profile with --profile, set AWS_ACCESS_KEY_ID and \
              AWS_SECRET_ACCESS_KEY, or try muster without AWS: `muster demo`"
             .to_owned(),
-        ConnectError::Credentials { detail } if detail.contains("SSO") || detail.contains("token") => {
+        ConnectError::Credentials { detail }
+            if detail.to_ascii_lowercase().contains("sso") || detail.contains("token") =>
+        {
             "sign in again with `aws sso login`".to_owned()
         }
         ConnectError::MfaCode { .. } => "give it with --mfa-code, or run muster on a terminal".to_owned(),
@@ -173,11 +186,14 @@ pub(crate) fn help_with(error: &CallError, session: Option<(bool, bool)>) -> Opt
             "the session has expired: sign in again, or renew it".to_owned()
         }
         (Kind::Credentials, "InvalidClientTokenId" | "UnrecognizedClientException") => {
-            let (region_guessed, _) = session.unwrap_or_default();
-            let mut help =
-                "AWS does not accept this access key here. If it is a session from GetSessionToken, it may \
-                            call IAM only when it was made with an MFA code."
-                    .to_owned();
+            let (region_guessed, is_session) = session.unwrap_or_default();
+            let mut help = if is_session {
+                "AWS does not accept this session here: one from GetSessionToken may call IAM only when it was made \
+                 with an MFA code."
+            } else {
+                "AWS does not know this access key: was it deleted or made inactive, or is it of another partition?"
+            }
+            .to_owned();
             if region_guessed {
                 help.push_str(
                     "\nNo region is configured, so us-east-1 was called; if the account is in another partition, try \
@@ -190,13 +206,19 @@ pub(crate) fn help_with(error: &CallError, session: Option<(bool, bool)>) -> Opt
             "the secret access key does not fit the access key id, or this machine's clock is wrong"
                 .to_owned()
         }
-        (Kind::Transient, _) if error.effect == muster_aws::Effect::Unknown => {
-            "no answer came; is the address right, and the network up?".to_owned()
-        }
+        (Kind::Transient, "") => "no answer came; is the address right, and the network up?".to_owned(),
         (Kind::Transient, _) => "the service has trouble; run again later".to_owned(),
         (Kind::Throttled, _) => "the account refuses calls for going too fast; try a lower --rate".to_owned(),
         _ => return None,
     })
+}
+
+/// Returns the first few of a list, and how many more there are.
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names[..names.len() - more].join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
 fn listed(problems: &[muster_core::decisions::DecisionProblem]) -> String {

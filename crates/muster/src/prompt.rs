@@ -186,7 +186,7 @@ impl<'c> Prompter<'c> {
             }
             None => {
                 self.ended = true;
-                self.terminal.say("");
+                self.terminal.say("(no more input: the questions that are left are skipped)");
                 Answer::End
             }
         }

@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Deletes a user or group with what keeps it from being deleted: `delete.py user NAME`, `delete.py group NAME`."""
+"""Deletes a user or group with what keeps it from being deleted: `delete.py user NAME`, `delete.py group NAME`.
+
+Somebody else may add members at the same time, so a group is tried again.
+"""
 
 import sys
 
@@ -12,6 +15,12 @@ if kind == "user":
         iam.remove_user_from_group(UserName=name, GroupName=group["GroupName"])
     iam.delete_user(UserName=name)
 else:
-    for user in iam.get_group(GroupName=name)["Users"]:
-        iam.remove_user_from_group(UserName=user["UserName"], GroupName=name)
-    iam.delete_group(GroupName=name)
+    for attempt in range(50):
+        for user in iam.get_group(GroupName=name)["Users"]:
+            iam.remove_user_from_group(UserName=user["UserName"], GroupName=name)
+        try:
+            iam.delete_group(GroupName=name)
+            break
+        except iam.exceptions.DeleteConflictException:
+            if attempt == 49:
+                raise

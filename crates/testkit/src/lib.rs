@@ -7,10 +7,12 @@
     reason = "in a test a panic is the report, and an assertion is chained or left"
 )]
 
+mod canned;
 mod env;
 mod python;
 mod served;
 
+pub use canned::canned;
 pub use env::{Ran, TestEnv};
 pub use python::{Moto, python};
 pub use served::{Served, wait_for};

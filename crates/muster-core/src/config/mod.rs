@@ -16,5 +16,6 @@ pub use file::{ConfigFile, Exemption, Format, nearest};
 pub use keys::{CATEGORY_KEYS, CREDENTIALS_KEYS, EXEMPT_KEYS, KEYS, Key, PROTECTED_KEYS, Scope, Shape, Tool};
 pub use node::Span;
 pub use problem::{Problem, Severity, line_and_column};
+pub(crate) use resolve::count;
 pub use resolve::{Origin, Overrides, Setting, Settings, resolve};
 pub use schema::schema;

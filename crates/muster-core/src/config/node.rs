@@ -68,7 +68,17 @@ pub(super) fn parse_json(text: &str) -> Result<Node, Vec<Problem>> {
     };
     let parsed = jsonc_parser::parse_to_ast(text, &CollectOptions::default(), &options).map_err(|error| {
         let range = error.range();
-        vec![Problem::error(format!("this is not JSON: {}", error.kind())).at(range.start..range.end)]
+        let kind = error.kind().to_string();
+        let mut problem = Problem::error(format!("this is not JSON: {kind}")).at(range.start..range.end);
+        if kind.contains("more than one") {
+            problem = problem.help(
+                "a second block belongs inside the braces of the first: put a comma in place of the first block's \
+                 last brace",
+            );
+        } else if kind.contains("comma") {
+            problem = problem.help("put a comma between this value and the next");
+        }
+        vec![problem]
     })?;
     match parsed.value {
         Some(value) => from_json(value),

@@ -438,6 +438,6 @@ fn rules(taxonomy: &Taxonomy) -> Vec<serde_json::Value> {
 }
 
 /// Returns `1 group`, `2 groups`.
-pub(super) fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }

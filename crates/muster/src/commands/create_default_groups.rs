@@ -45,13 +45,13 @@ pub(crate) async fn run(context: &Context, args: &CreateDefaultGroupsArgs) -> Re
     let config = context.config()?;
     let settings = context.settings(&config, Tool::CreateDefaultGroups, &args.taxonomy.overrides())?;
     let taxonomy = &settings.taxonomy;
-    super::sort_users::require_groups(taxonomy, &config)?;
+    super::sort_users::require_groups(context, taxonomy, &config)?;
     let session = context.connect(&config, &settings, !args.dry_run).await?;
     let _lock = if args.dry_run { None } else { Some(session.home.lock()?) };
     let roster = read_groups(&session.account, taxonomy, rfc3339(context.started_ms)).await?;
     let missing = missing_groups(taxonomy, &roster);
 
-    let (mut applied, mut record_path) = (Vec::new(), None);
+    let (mut applied, mut record_path, mut record_failed) = (Vec::new(), None, false);
     if !args.dry_run && !missing.is_empty() {
         let record = Record::create(&session.home, &context.record_head(&config, &session))?;
         let progress = |_| {};
@@ -63,12 +63,13 @@ pub(crate) async fn run(context: &Context, args: &CreateDefaultGroupsArgs) -> Re
             progress: &progress,
         };
         let outcome = apply(&apply_context, &Plan { groups: missing.clone(), users: Vec::new() }, &[]).await;
-        context.changed.set(outcome.groups.iter().any(|(.., applied)| applied.is_done()));
+        context.changed.set(outcome.may_have_changed());
         session.save()?;
         record_path = Some(record.path().display().to_string());
         applied = outcome.groups;
         if let Some(error) = outcome.record_error {
             context.show_error(&error.into());
+            record_failed = true;
         }
     }
 
@@ -104,7 +105,8 @@ pub(crate) async fn run(context: &Context, args: &CreateDefaultGroupsArgs) -> Re
         }
     }
     let has = |action| report.groups.iter().any(|row| row.action == action);
-    Ok(match (context.interrupt.is_set(), has(Action::Failed), has(Action::Created)) {
+    context.name_record(report.record.as_deref());
+    Ok(match (context.interrupt.is_set(), has(Action::Failed) || record_failed, context.changed.get()) {
         (true, ..) => Exit::Interrupted,
         (_, true, true) => Exit::Partial,
         (_, true, false) => Exit::Failed,

@@ -28,7 +28,7 @@ pub(crate) fn run(context: &Context, args: &PermissionsArgs) -> Result<Exit, Cli
         commands = Command::ALL.iter().map(|(_, command)| *command).collect();
     }
     if commands != [Command::Snapshot] {
-        super::sort_users::require_groups(&settings.taxonomy, &config)?;
+        super::sort_users::require_groups(context, &settings.taxonomy, &config)?;
     }
     // One policy can serve several accounts: IAM takes `*` for the account in the ARN of a group or user.
     let account = args.account.clone().or_else(|| settings.accounts.first().cloned());

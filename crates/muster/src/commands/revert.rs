@@ -76,11 +76,17 @@ pub(crate) async fn run(context: &Context, args: &RevertArgs) -> Result<Exit, Cl
         context.terminal.say(format_args!("left alone: {}", safe(line)));
     }
 
-    let mut record_path = None;
+    let (mut record_path, mut record_failed) = (None, false);
     if !args.dry_run && !undo.is_empty() {
         if !agreed(context, rows.len()).await? {
             context.terminal.say("Nothing was changed.");
             return Ok(Exit::Failed);
+        }
+        // Answering took its time: what is undone is what was shown, or nothing.
+        let (_, now) = look(context, account, &settings.taxonomy, &lines).await?;
+        if now != undo {
+            let message = "the account was changed while you were asked; nothing was undone";
+            return Err(CliError::Moved(message.to_owned()));
         }
         let record = Record::create(&session.home, &context.record_head(&config, &session))?;
         let caller = session.caller();
@@ -92,10 +98,11 @@ pub(crate) async fn run(context: &Context, args: &RevertArgs) -> Result<Exit, Cl
             progress: &|_| {},
         };
         let outcome = apply(&apply_context, &memberships(&undo), &undo.groups).await;
-        context.changed.set(true);
+        context.changed.set(outcome.may_have_changed());
         session.save()?;
         if let Some(error) = outcome.record_error {
             context.show_error(&error.into());
+            record_failed = true;
         }
         let changes = outcome
             .users
@@ -122,7 +129,7 @@ pub(crate) async fn run(context: &Context, args: &RevertArgs) -> Result<Exit, Cl
         record: record_path,
         api_calls: account.gateway.counts(),
     };
-    show(context, &report)
+    show(context, &report, record_failed)
 }
 
 /// Refuses a record of another account, or of another place where the same account is embedded.
@@ -176,9 +183,9 @@ async fn look(
     Ok((roster, undo))
 }
 
-fn show(context: &Context, report: &Report) -> Result<Exit, CliError> {
+fn show(context: &Context, report: &Report, record_failed: bool) -> Result<Exit, CliError> {
     let done = report.changes.iter().filter(|row| row.done).count();
-    let failed = report.changes.iter().any(|row| row.error.is_some());
+    let failed = record_failed || report.changes.iter().any(|row| row.error.is_some());
     match context.global.output {
         Output::Json => super::print_json(context, report)?,
         Output::Csv => {
@@ -194,7 +201,8 @@ fn show(context: &Context, report: &Report) -> Result<Exit, CliError> {
         )),
         Output::Text => context.terminal.out(format_args!("{} undone\n", count(done, "change"))),
     }
-    Ok(match (context.interrupt.is_set(), failed, done > 0) {
+    context.name_record(report.record.as_deref());
+    Ok(match (context.interrupt.is_set(), failed, context.changed.get()) {
         (true, ..) => Exit::Interrupted,
         (_, true, true) => Exit::Partial,
         (_, true, false) => Exit::Failed,

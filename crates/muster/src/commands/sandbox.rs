@@ -108,6 +108,7 @@ fn env(context: &Context, args: &SandboxEnvArgs) {
          export AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE\n\
          export AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n\
          export AWS_REGION=us-east-1\n\
+         export AWS_DEFAULT_REGION=us-east-1\n\
          unset AWS_PROFILE AWS_SESSION_TOKEN\n",
         args.port
     ));

@@ -219,7 +219,16 @@ impl SortReport {
             .filter(|(_, role)| *role == GroupRole::Category)
             .map(|(name, _)| name)
             .collect();
-        self.show_lines(context, "Left for a person", CARE, |row| row.what_is_left(&categories));
+        let title = if context.interrupt.is_set() { "Not sorted yet" } else { "Left for a person" };
+        self.show_lines(context, title, CARE, |row| row.what_is_left(&categories));
+        for (group, _) in self.roles.iter().filter(|(_, role)| *role == GroupRole::Common) {
+            let missing = self.users.iter().filter(|row| row.missing_common.contains(group)).count();
+            if missing > 0 {
+                let (missing, group) = (count(missing, "user"), safe(group.as_str()));
+                terminal
+                    .out(format_args!("\n{missing} not in {group}: answer y, or use --force-common-group\n"));
+            }
+        }
         if self.read_by != ReadBy::AccountAuthorizationDetails {
             terminal.say(format_args!(
                 "Read by way of {}, as the account's details may not be read",
@@ -289,7 +298,7 @@ impl UserRow {
 
     /// Says what a person has to decide about the user, and what would decide it.
     fn what_is_left(&self, categories: &[&GroupName]) -> Option<String> {
-        if !self.is_left() {
+        if self.standing == StandingName::Sorted && !self.is_full {
             return None;
         }
         let list = |groups: &[GroupName]| groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
@@ -304,9 +313,6 @@ impl UserRow {
                 let said = self.matches.first().map(GroupName::as_str).unwrap_or_default();
                 parts.push(format!("in {}, but its name says {said}", list(&own)));
             }
-        }
-        if !self.missing_common.is_empty() {
-            parts.push(format!("not in {}", list(&self.missing_common)));
         }
         if self.is_full {
             parts.push("in as many groups as IAM allows".to_owned());

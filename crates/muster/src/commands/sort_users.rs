@@ -9,7 +9,7 @@ use muster_core::impact::{Denies, impacts};
 use muster_core::name::{GroupName, UserName};
 use muster_core::plan::{Choices, DecidedBy, Plan, Question, UserPlan, missing_groups, plan, questions};
 use muster_core::roster::{Group, Roster};
-use muster_core::taxonomy::Taxonomy;
+use muster_core::taxonomy::{GroupRole, Taxonomy};
 use muster_core::{decisions, lint};
 
 use super::sort_report::{Made, SortReport};
@@ -31,7 +31,7 @@ const AUTOMATIC_SHOWN: usize = 5;
 pub(crate) async fn run(context: &Context, args: &SortUsersArgs) -> Result<Exit, CliError> {
     let config = context.config()?;
     let settings = context.settings(&config, Tool::SortUsers, &args.overrides())?;
-    require_groups(&settings.taxonomy, &config)?;
+    require_groups(context, &settings.taxonomy, &config)?;
     let out = args.out.as_deref().map(NewFile::create).transpose()?;
     match &args.roster {
         Some(path) => {
@@ -50,18 +50,23 @@ pub(crate) async fn run(context: &Context, args: &SortUsersArgs) -> Result<Exit,
 }
 
 /// Refuses to go on without a single group to sort into.
-pub(crate) fn require_groups(taxonomy: &Taxonomy, config: &Config) -> Result<(), CliError> {
+pub(crate) fn require_groups(
+    context: &Context,
+    taxonomy: &Taxonomy,
+    config: &Config,
+) -> Result<(), CliError> {
     if taxonomy.groups().next().is_some() {
         return Ok(());
     }
-    let found = match &config.path {
-        Some(path) => format!("`{}` names none", path.display()),
-        None => "no config was found".to_owned(),
+    let (found, place) = match &config.path {
+        Some(path) => (format!("`{}` names none", path.display()), String::new()),
+        None => ("no config was found".to_owned(), format!("{}; ", context.where_configs_are())),
     };
     Err(CliError::usage_with(
         format!("there are no common groups and no category groups: {found}"),
-        "write ~/.aws/muster/PROFILE.toml (or keep ~/.aws/recipes/PROFILE.json), name a file with --config, or give \
-         the groups with --common-groups and --category-groups",
+        format!(
+            "{place}name a file with --config, or give the groups with --common-groups and --category-groups"
+        ),
     ))
 }
 
@@ -86,20 +91,38 @@ impl Sorting<'_> {
     }
 
     async fn run(&self, mut roster: Roster, out: Option<NewFile>) -> Result<Exit, CliError> {
-        let (context, taxonomy) = (self.context, &self.settings.taxonomy);
-        let mut missing = self.missing_groups(&mut roster)?;
+        let taxonomy = &self.settings.taxonomy;
+        let missing = self.missing_groups(&mut roster)?;
         self.show_lints(&roster)?;
         let mut choices = self.choices(&roster)?;
 
         let first = plan(taxonomy, &roster, &choices)?;
         self.show_unused_decisions(&first, &choices);
         let open = questions(taxonomy, &first, &choices);
-        if self.ask(&open, &mut choices).await? && self.session.is_some() {
+        let answered = self.ask(&open, &mut choices).await?;
+        let carried_on = self.carry_on(roster, missing, &choices, answered, out).await;
+        if answered && !matches!(carried_on, Ok(Exit::Ok | Exit::Left)) {
+            self.keep_answers(&choices);
+        }
+        carried_on
+    }
+
+    /// Goes on when all questions are answered.
+    async fn carry_on(
+        &self,
+        mut roster: Roster,
+        mut missing: Vec<(GroupName, GroupRole)>,
+        choices: &Choices,
+        answered: bool,
+        out: Option<NewFile>,
+    ) -> Result<Exit, CliError> {
+        let (context, taxonomy) = (self.context, &self.settings.taxonomy);
+        if answered && self.session.is_some() {
             // Answering took its time: what was read before is not what is now.
             roster = self.read().await?;
             missing = self.missing_groups(&mut roster)?;
         }
-        let plan = Plan { groups: missing, ..plan(taxonomy, &roster, &choices)? };
+        let plan = Plan { groups: missing, ..plan(taxonomy, &roster, choices)? };
         self.announce(&plan, &roster);
         if let Some(changes_max) = self.settings.max_changes.filter(|max| plan.changes() > *max) {
             let error = CliError::TooMany { changes: plan.changes(), changes_max };
@@ -156,18 +179,18 @@ impl Sorting<'_> {
                 terminal.say(format_args!("  help: {help}"));
             }
         }
-        if let Some(path) = record.filter(|_| !self.context.is_demo) {
-            terminal.say(format_args!("Record: {path} (`muster revert {path}` undoes it)"));
-        }
+        self.context.name_record(record);
         let groups_failed = outcome.as_ref().is_some_and(|o| o.groups.iter().any(|(.., a)| !a.holds()));
-        if let Some(error) = outcome.and_then(|outcome| outcome.record_error) {
+        let record_error = outcome.and_then(|outcome| outcome.record_error);
+        let failed = report.summary.failed > 0 || groups_failed || record_error.is_some();
+        if let Some(error) = record_error {
             self.context.show_error(&error.into());
         }
         if self.context.interrupt.is_set() {
             terminal.warn("interrupted: what is reported above was done; run again to go on");
             return Exit::Interrupted;
         }
-        match (report.summary.failed > 0 || groups_failed, done) {
+        match (failed, done) {
             (true, true) => Exit::Partial,
             (true, false) => Exit::Failed,
             (false, _) if report.is_something_left() => Exit::Left,
@@ -176,10 +199,7 @@ impl Sorting<'_> {
     }
 
     /// Returns the groups to create first; without leave to create them, missing ones end the run.
-    fn missing_groups(
-        &self,
-        roster: &mut Roster,
-    ) -> Result<Vec<(GroupName, muster_core::taxonomy::GroupRole)>, CliError> {
+    fn missing_groups(&self, roster: &mut Roster) -> Result<Vec<(GroupName, GroupRole)>, CliError> {
         let missing = missing_groups(&self.settings.taxonomy, roster);
         if missing.is_empty() || self.settings.create_groups {
             for (group, _) in &missing {
@@ -258,7 +278,9 @@ impl Sorting<'_> {
     /// Asks what only a person can say; returns whether anything was answered.
     async fn ask(&self, open: &[Question], choices: &mut Choices) -> Result<bool, CliError> {
         let (context, taxonomy) = (self.context, &self.settings.taxonomy);
-        let silent = context.global.no_input || open.is_empty();
+        // A dry run on a terminal looks; answers that come through a pipe were meant.
+        let only_looks = self.args.dry_run && context.terminal.interactive;
+        let silent = context.global.no_input || open.is_empty() || only_looks;
         let mut prompter = Prompter::new(&context.terminal, &context.interrupt, silent, context.global.yes);
         let mut asking = Asking { taxonomy, choices, prompter: &mut prompter, refused: HashSet::new() };
         let mut answered = false;
@@ -269,14 +291,17 @@ impl Sorting<'_> {
                 // With --yes the questions that need no choice still have their answer.
                 Answer::End if context.global.yes => {}
                 Answer::End => break,
-                Answer::Interrupted => return Err(self.interrupted_at_prompt(choices)),
+                Answer::Interrupted => {
+                    self.keep_answers(choices);
+                    return Err(CliError::Interrupted("nothing was changed".to_owned()));
+                }
             }
         }
         Ok(answered)
     }
 
-    /// Keeps the answers given so far where `--decisions` can take them up.
-    fn interrupted_at_prompt(&self, choices: &Choices) -> CliError {
+    /// Keeps the answers given so far where `--decisions` can take them up, and says where.
+    fn keep_answers(&self, choices: &Choices) {
         let mut lines: Vec<String> = choices
             .category
             .iter()
@@ -285,23 +310,18 @@ impl Sorting<'_> {
             .collect();
         lines.extend(choices.common.iter().map(|(user, group)| csv_line(user, group)));
         lines.sort();
-        let nothing = "nothing was changed".to_owned();
-        let Some(session) = self.session.as_ref().filter(|_| !lines.is_empty()) else {
-            return CliError::Interrupted(nothing);
-        };
-        let saved = session.home.records().map_err(CliError::from).and_then(|folder| {
+        let Some(session) = self.session.as_ref().filter(|_| !lines.is_empty()) else { return };
+        let kept = session.home.records().map_err(CliError::from).and_then(|folder| {
             let path = folder.join(format!("{}.decisions.csv", self.context.run));
             NewFile::create(&path)?.write(&lines.concat())?;
             Ok(path)
         });
-        match saved {
-            Ok(path) => CliError::Interrupted(format!(
-                "nothing was changed, and what you answered so far is kept: go on with --decisions {}",
+        match kept {
+            Ok(path) => self.context.terminal.say(format_args!(
+                "What you answered so far is kept: go on with --decisions {}",
                 path.display()
             )),
-            Err(error) => {
-                CliError::Interrupted(format!("nothing was changed, and your answers are lost: {error}"))
-            }
+            Err(error) => self.context.terminal.warn(format_args!("your answers are lost: {error}")),
         }
     }
 
@@ -398,13 +418,7 @@ impl Sorting<'_> {
             progress: &|done| progress.set(done),
         };
         let outcome = apply(&context, plan, &[]).await;
-        self.context.changed.set(
-            outcome.groups.iter().any(|(.., applied)| applied.is_done())
-                || outcome
-                    .users
-                    .iter()
-                    .any(|(_, changes)| changes.iter().any(|(_, applied)| applied.is_done())),
-        );
+        self.context.changed.set(outcome.may_have_changed());
         Ok((outcome, Some(record.path().display().to_string())))
     }
 }

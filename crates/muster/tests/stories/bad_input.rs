@@ -197,10 +197,34 @@ fn a_damaged_account_file_is_left_as_it_is() {
 fn wrong_usage_is_told_with_2() {
     let env = env();
     env.muster(&["sort-user"]).exits(2).says("sort-users");
-    env.muster(&["sort-users", "--rate", "0"]).exits(2).says("above 0");
+    env.muster(&["sort-users", "--rate", "0"]).exits(2).says("from 0.01");
+    env.muster(&["sort-users", "--rate", "1e-20"]).exits(2).says("from 0.01");
+    env.muster(&["help", "sort-users"]).exits(0).prints("--decisions");
     env.muster(&["sort-users", "--faults", "rate=x"]).exits(2).says("rate=x");
     env.muster(&["sort-users", "--resolve-conflicts", "luck"]).exits(2).says("pattern");
     env.muster(&["--version"]).exits(0).prints("muster 0.");
+}
+
+/// As many groups as a file can name are not all listed.
+#[test]
+fn a_message_never_fills_the_screen() {
+    let (env, account) = article_with_groups();
+    let groups: Vec<String> = (0..60_000).map(|i| format!("\"g{i}\"")).collect();
+    let file = env.write("c.json", format!("{{\"category_groups\": [{}]}}", groups.join(",")));
+    let ran = env.muster(&["sort-users", "--sandbox", &account, "--config", &file, "--no-input"]).exits(1);
+    assert!(ran.stderr.len() < 2000, "{} bytes", ran.stderr.len());
+    ran.says("and 59990 more");
+}
+
+/// The two blocks of the article, put together as people do.
+#[test]
+fn the_articles_blocks_put_together_wrongly_are_explained() {
+    let block = "\"aws_sort_users.py\": {\n\"create_groups\": false,\n},\n\"force_common_group\": true\n";
+    let start = ARTICLE.find("\"aws_sort_users.py\"").unwrap();
+    let first = ARTICLE[..start].trim_end().trim_end_matches(',');
+    refused("c.json", format!("{first}\n}}\n{{{block}}}"))
+        .says("a second block belongs inside the braces of the first");
+    refused("c.json", format!("{first}\n{block}}}")).says("put a comma between this value and the next");
 }
 
 /// The config's guard: the wrong account ends the run before any change.
@@ -212,6 +236,9 @@ fn the_wrong_account_is_refused() {
     let ran = env.muster_with(&["sort-users", "--no-input"], &served.env(), "").exits(2);
     ran.says("the config is for the account 999999999999, and these credentials are for 123456789012");
     assert_eq!(served.mutations(), Vec::<String>::new());
+    // A dry run goes on, and says it.
+    let dry = env.muster_with(&["sort-users", "--no-input", "--dry-run"], &served.env(), "").exits(0);
+    dry.says("nothing would be changed there").says("Account 123456789012");
     drop(served);
     // A rehearsal on a copy is what the guard is not for.
     env.muster(&["sort-users", "--sandbox", &account, "--no-input"]).exits(0);

@@ -72,6 +72,70 @@ fn no_credentials_are_told_in_plain_words() {
     ran.says("no AWS credentials were found").says("--profile").says("muster demo");
 }
 
+/// The failures that everybody meets are explained.
+#[test]
+fn common_failures_are_explained() {
+    let env = env();
+    env.write(".aws/muster/default.toml", CONFIG);
+    let run = |status: &'static str, body: &'static str, more: &[(&str, &str)]| {
+        let url = testkit::canned(status, body);
+        let vars: Vec<(&str, &str)> =
+            [("AWS_ACCESS_KEY_ID", ADMIN), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_ENDPOINT_URL", &url)]
+                .into_iter()
+                .chain(more.iter().copied())
+                .collect();
+        env.muster_with(&["sort-users", "--no-input"], &vars, "").exits(1)
+    };
+    let unknown = "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidClientTokenId</Code><Message>The security token \
+                   included in the request is invalid.</Message></Error></ErrorResponse>";
+    run("403 Forbidden", unknown, &[])
+        .says("does not know this access key")
+        .says("--region cn-north-1 or --region us-gov-west-1");
+    let with_region = run("403 Forbidden", unknown, &[("AWS_REGION", "us-east-1")]);
+    assert!(!with_region.stderr.contains("cn-north-1"), "{}", with_region.stderr);
+    let session = run("403 Forbidden", unknown, &[("AWS_SESSION_TOKEN", "t")]);
+    session.says("only when it was made with an MFA code");
+    let expired = "<ErrorResponse><Error><Type>Sender</Type><Code>ExpiredToken</Code><Message>The security token included \
+                   in the request is expired</Message></Error></ErrorResponse>";
+    run("403 Forbidden", expired, &[("AWS_SESSION_TOKEN", "t")]).says("the session has expired");
+    run("502 Bad Gateway", "<html>proxy</html>", &[]).says("sts:GetCallerIdentity failed");
+}
+
+/// ARNs and reports take the partition from the caller's own.
+#[test]
+fn the_partition_is_the_callers() {
+    let (env, account) = account_of(CONFIG, &GROUPS, &[("Headless-x", &[])]);
+    env.write(
+        "account.json",
+        env.read("account.json").replace("\"partition\":\"aws\"", "\"partition\":\"aws-cn\""),
+    );
+    let ran = env.muster(&["sort-users", "--sandbox", &account, "--no-input", "--output", "json"]).exits(0);
+    let ran = ran.says("arn:aws-cn:iam::123456789012:root");
+    assert_eq!(ran.json()["partition"], "aws-cn");
+}
+
+/// W15: without keys anywhere else, what the instance metadata address says is not the story.
+#[test]
+fn nobody_is_told_about_instance_metadata() {
+    let env = env();
+    env.write(".aws/muster/default.toml", CONFIG);
+    let url = testkit::canned("403 Forbidden", "no");
+    let vars = [("AWS_EC2_METADATA_DISABLED", "false"), ("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.as_str())];
+    env.muster_with(&["sort-users", "--no-input"], &vars, "").exits(1).says("no AWS credentials were found");
+    // A profile's keys in the file come first.
+    let served = Served::new(&env, None, "");
+    env.write(
+        ".aws/credentials",
+        format!("[default]\naws_access_key_id = {ADMIN}\naws_secret_access_key = s\n"),
+    );
+    let vars = [
+        ("AWS_EC2_METADATA_DISABLED", "false"),
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.as_str()),
+        ("AWS_ENDPOINT_URL", served.url.as_str()),
+    ];
+    env.muster_with(&["create-default-groups"], &vars, "").exits(0);
+}
+
 /// No region configured anywhere must just work.
 #[test]
 fn no_region_is_needed() {
@@ -145,7 +209,8 @@ fn the_log_holds_no_secret() {
     let mut vars = served.env();
     vars.extend([("MUSTER_LOG", "trace"), ("RUST_LOG", "trace"), ("LOG_SENSITIVE_BODIES", "true")]);
     let ran =
-        env.muster_with(&["sort-users", "--no-input", "--debug"], &vars, "").exits(0).says("AddUserToGroup");
+        env.muster_with(&["sort-users", "--no-input", "--debug", "--color", "always"], &vars, "").exits(0);
+    let ran = ran.says("AddUserToGroup");
     assert!(!ran.stderr.contains(secret) && !ran.stdout.contains(secret));
     assert!(!ran.stderr.contains("Action=AddUserToGroup"), "no bodies of requests: {}", ran.stderr);
 }

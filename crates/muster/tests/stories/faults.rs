@@ -166,7 +166,7 @@ fn a_change_that_may_have_been_made_is_not_called_unmade() {
     let (env, account) = account_of_many(1);
     let faults = "lose=iam:AddUserToGroup";
     let args = ["sort-users", "--sandbox", &account, "--no-input", "--output", "json", "--faults", faults];
-    let report = env.muster(&args).exits(1).json();
+    let report = env.muster(&args).exits(4).json();
     let errors = report["users"][0]["errors"][0].as_str().unwrap();
     assert!(errors.contains("it may have been made all the same"), "{errors}");
     let record = report["record"].as_str().unwrap().to_owned();
@@ -233,7 +233,34 @@ fn one_seed_says_the_same_twice() {
     assert_eq!(run(), run());
 }
 
-/// A user, or a group, deleted between reading and writing: said, and the others are sorted.
+/// A group that somebody else made a moment ago, and that is not seen everywhere yet, is waited for as well.
+#[test]
+fn a_group_made_by_somebody_else_a_moment_ago_is_waited_for() {
+    let (env, account) = account_of(CONFIG, &["developers"], &[("Headless-x", &[])]);
+    let served = Served::new(&env, Some(&account), "delay=3s");
+    let vars = served.env();
+    env.muster_with(&["create-default-groups"], &vars, "").exits(0).says("`muster revert");
+    env.muster_with(&["sort-users", "--create-groups", "--no-input"], &vars, "").exits(0).prints("1 sorted");
+}
+
+/// A group deleted between reading and writing: said, and nothing else is harmed.
+#[test]
+fn a_group_deleted_meanwhile_is_told() {
+    let (env, account) = account_of_many(12);
+    let served = Served::new(&env, Some(&account), "latency=50ms");
+    let vars = served.env();
+    let ran = std::thread::scope(|scope| {
+        let run = scope.spawn(|| env.muster_with(&["sort-users", "--no-input", "--rate", "4"], &vars, ""));
+        wait_for("the reading", || served.count("GetAccountAuthorizationDetails") > 0);
+        testkit::python(&env, "delete.py", &["group", "AllHeadlessUsers"], &vars).exits(0);
+        run.join().unwrap()
+    });
+    ran.exits(4)
+        .prints("not added to AllHeadlessUsers")
+        .prints("The group with name AllHeadlessUsers cannot be found");
+}
+
+/// A user deleted between reading and writing: said, and the others are sorted.
 #[test]
 fn what_is_deleted_meanwhile_is_told() {
     let (env, account) = account_of_many(4);
@@ -248,6 +275,75 @@ fn what_is_deleted_meanwhile_is_told() {
     });
     ran.exits(4).prints("Headless-0003: not added to").prints("deleted while this run was under way?");
     assert!(served.requests().iter().any(|r| r["action"] == "DeleteUser" && r["code"] == Value::Null));
+}
+
+/// A user that somebody else moves meanwhile is not moved on from where it is no longer.
+#[test]
+fn a_user_moved_meanwhile_is_left_alone() {
+    let users: [(&str, &[&str]); 1] = [("Headless-lost", &["AllUsers", "AllHumanUsers"])];
+    let (env, account) = account_of(CONFIG, &GROUPS, &users);
+    let served = Served::new(&env, Some(&account), "");
+    let vars = served.env();
+    let args = ["sort-users", "--no-input", "--move-misfiled", "--output", "json"];
+    let record = env.muster_with(&args, &vars, "").exits(0).json()["record"].as_str().unwrap().to_owned();
+    // While revert asks, the user is moved on; the answer comes too late.
+    let mut command = env.command(env.binary());
+    command.args(["revert", &record]).envs(vars.clone()).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    wait_for("the question", || served.count("GetAccountAuthorizationDetails") > 1);
+    testkit::python(&env, "move.py", &["Headless-lost", "AllHeadlessUsers", "AllBots"], &vars).exits(0);
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"y\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nothing was undone"));
+    assert_eq!(served.stop(), 0);
+    assert_eq!(env.groups_of("Headless-lost"), ["allbots", "allusers"]);
+}
+
+/// A removal that is denied leaves the user in two categories, never in none, and says so.
+#[test]
+fn a_removal_that_is_denied_or_lost_leaves_nobody_in_none() {
+    for (faults, status, groups) in [
+        ("deny=iam:RemoveUserFromGroup", 4, vec!["allheadlessusers", "allhumanusers", "allusers"]),
+        ("lose=iam:RemoveUserFromGroup@1", 0, vec!["allheadlessusers", "allusers"]),
+        ("deny=iam:AddUserToGroup", 1, vec!["allhumanusers", "allusers"]),
+        ("deny=iam:ListGroupsForUser", 1, vec!["allhumanusers", "allusers"]),
+        ("rate=5,burst=1", 0, vec!["allheadlessusers", "allusers"]),
+    ] {
+        let (env, account) =
+            account_of(CONFIG, &GROUPS, &[("Headless-lost", &["AllUsers", "AllHumanUsers"])]);
+        let args = ["sort-users", "--sandbox", &account, "--no-input", "--move-misfiled", "--faults", faults];
+        let _ = env.muster(&args).exits(status);
+        assert_eq!(env.groups_of("Headless-lost"), groups, "{faults}");
+    }
+}
+
+/// What was answered is kept, however the run ends after that.
+#[test]
+fn answers_are_kept_when_the_run_fails_after_them() {
+    let (env, account) = article_with_groups();
+    let faults = "error=iam:GetAccountAuthorizationDetails@2+";
+    let args = ["sort-users", "--sandbox", &account, "--faults", faults];
+    let ran = env.muster_with(&args, &[], "y\n1\nn\nn\n").exits(1).says("What you answered so far is kept");
+    let path = ran.stderr.split("--decisions ").nth(1).unwrap().lines().next().unwrap();
+    assert_eq!(std::fs::read_to_string(path).unwrap(), "asmith,AllHumanUsers\n");
+    let args = ["sort-users", "--sandbox", &account, "--max-changes", "1"];
+    env.muster_with(&args, &[], "y\n1\nn\nn\n").exits(1).says("What you answered so far is kept");
+}
+
+/// A record that cannot be written to its end ends the run, and no exit status calls that success.
+#[test]
+fn a_record_that_cannot_be_written_is_no_success() {
+    let (env, account) = account_of_many(30);
+    let served = Served::new(&env, Some(&account), "");
+    let mut command = env.command("/bin/bash");
+    let script = format!("trap '' XFSZ; ulimit -f 4; exec {} sort-users --no-input", env.binary().display());
+    let output = command.args(["-c", &script]).envs(served.env()).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{stderr}");
+    assert!(stderr.contains("failed to write the record"), "{stderr}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.contains("the record of this run cannot be written"), "{stdout}");
 }
 
 /// W13: no connection is said in plain words.

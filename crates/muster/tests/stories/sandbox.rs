@@ -34,6 +34,49 @@ fn an_existing_file_is_left_alone() {
 }
 
 #[test]
+fn one_seed_makes_one_account() {
+    let env = env();
+    let users = |name: &str, seed: &str| {
+        let file = env.text_path(name);
+        env.muster(&["sandbox", "new", &file, "--users", "50", "--seed", seed]).exits(0);
+        let account: serde_json::Value = serde_json::from_str(&env.read(name)).unwrap();
+        account["users"].as_array().unwrap().iter().map(|user| user["name"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(users("a.json", "3"), users("b.json", "3"));
+    assert_ne!(users("c.json", "3"), users("d.json", "4"));
+}
+
+/// The page of the guide as it is printed: the AWS CLI with nothing configured but what `sandbox env` says.
+#[test]
+fn the_exports_are_all_that_the_aws_cli_needs() {
+    let (env, account) = article_with_groups();
+    let served = Served::new(&env, Some(&account), "");
+    let port = served.url.rsplit(':').next().unwrap().to_owned();
+    let aws = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/venv/bin/aws");
+    let script = format!(
+        "eval \"$({} sandbox env --port {port})\" && {aws} iam list-groups --output text",
+        env.binary().display()
+    );
+    let output = env.command("/bin/bash").args(["-c", &script]).output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.contains("AllHeadlessUsers"), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn another_address_is_listened_on_when_asked_for() {
+    let env = env();
+    let mut command = env.command(env.binary());
+    command.args(["sandbox", "serve", "--listen", "127.0.0.2"]).stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line)
+        .unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(line.starts_with("listening on http://127.0.0.2:"), "{line}");
+}
+
+#[test]
 fn exports_point_other_clients_at_it() {
     let env = env();
     let ran = env.muster(&["sandbox", "env", "--port", "4711"]).exits(0);

@@ -145,7 +145,7 @@ fn an_interrupted_dialogue_keeps_the_answers() {
     screen.types("\x03");
     let (status, raw) = screen.ends();
     assert_eq!(status, 130, "{raw}");
-    assert!(raw.contains("what you answered so far is kept"), "{raw}");
+    assert!(raw.contains("What you answered so far is kept"), "{raw}");
     assert_eq!(env.groups_of("asmith"), Vec::<String>::new());
     let folder = env.path("account.json.muster/records");
     let kept = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -154,6 +154,16 @@ fn an_interrupted_dialogue_keeps_the_answers() {
     let args = ["sort-users", "--sandbox", &account, "--no-input", "--decisions", kept.to_str().unwrap()];
     env.muster(&args).exits(3);
     assert_eq!(env.groups_of("asmith"), ["allhumanusers", "allusers"]);
+}
+
+/// A dry run looks; it asks nothing on a terminal.
+#[test]
+fn a_dry_run_asks_nothing() {
+    let (env, account) = article_with_groups();
+    let screen = Screen::new(&env, &["sort-users", "--sandbox", &account, "--dry-run", "-v"], 120, &[]);
+    let (status, raw) = screen.ends();
+    assert_eq!(status, 3);
+    assert!(!raw.contains("(y/n)?") && raw.contains("Left for a person"), "{raw}");
 }
 
 /// Ctrl-C in a menu ends the run as well.
