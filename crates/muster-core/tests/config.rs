@@ -148,6 +148,7 @@ force_common_group = true
     assert_eq!(settings.recipients, [("alice".to_owned(), "age1example".to_owned())]);
 }
 
+/// W10: wrong types, unknown keys, wrong lengths and wrong patterns are all told, in one go.
 #[test]
 fn every_problem_is_told_with_its_place() {
     let text = r#"{

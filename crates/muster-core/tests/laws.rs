@@ -117,8 +117,6 @@ fn managed(taxonomy: &Taxonomy, group: &GroupName) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
     #[test]
     fn a_plan_applied_leaves_nothing_to_plan(roster in roster(), choices in choices()) {
         let taxonomy = taxonomy();

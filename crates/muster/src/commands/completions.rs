@@ -20,15 +20,24 @@ pub(crate) fn man(context: &Context) -> Result<Exit, CliError> {
     command.build();
     let rendered = clap_mangen::Man::new(command.clone()).render(&mut page).and_then(|()| {
         // One page for all: each command's own options follow.
-        for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
-            let man = clap_mangen::Man::new(sub.clone());
-            page.extend(format!(".SH MUSTER {}\n", sub.get_name().to_uppercase()).into_bytes());
-            man.render_description_section(&mut page)?;
-            man.render_options_section(&mut page)?;
-        }
-        Ok(())
+        command.get_subcommands().try_for_each(|sub| describe(&mut page, "MUSTER", sub))
     });
     rendered.map_err(|error| CliError::usage(format!("failed to write the manual page: {error}")))?;
     context.terminal.out(String::from_utf8_lossy(&page));
     Ok(Exit::Ok)
+}
+
+/// Adds a command's description and own options, then its subcommands. The options of every command stand once, in
+/// the page's own section.
+fn describe(page: &mut Vec<u8>, parent: &str, command: &clap::Command) -> std::io::Result<()> {
+    let name = format!("{parent} {}", command.get_name().to_uppercase());
+    if command.get_name() == "help" {
+        return Ok(());
+    }
+    let own = command.clone().mut_args(|arg| if arg.is_global_set() { arg.hide(true) } else { arg });
+    let man = clap_mangen::Man::new(own);
+    page.extend(format!(".SH {name}\n").into_bytes());
+    man.render_description_section(page)?;
+    man.render_options_section(page)?;
+    command.get_subcommands().try_for_each(|sub| describe(page, &name, sub))
 }

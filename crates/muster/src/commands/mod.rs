@@ -9,6 +9,7 @@ pub(crate) mod permissions;
 pub(crate) mod revert;
 pub(crate) mod sandbox;
 pub(crate) mod snapshot;
+mod sort_dialogue;
 mod sort_report;
 pub(crate) mod sort_users;
 

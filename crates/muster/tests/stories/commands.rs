@@ -260,6 +260,7 @@ fn the_policy_names_what_the_config_manages_and_no_more() {
 fn completions_and_the_manual_name_every_command() {
     let env = env();
     let man = env.muster(&["man"]).exits(0).stdout;
+    assert!(man.contains("MUSTER SANDBOX SERVE"), "subcommands of subcommands too");
     let bash = env.muster(&["completions", "bash"]).exits(0).stdout;
     for command in [
         "sort-users",

@@ -48,7 +48,7 @@ fn without_the_authorization_details_the_reading_goes_another_way() {
     assert_eq!(env.read("account.json"), before);
 }
 
-/// B14: rules on tags are decided on tags that were read, or not at all.
+/// B14, W16: rules on tags are decided on tags that were read, or not at all.
 #[test]
 fn rules_on_tags_are_decided_on_tags_that_were_read() {
     let config = "[[category]]\ngroup = \"AllBots\"\ntags = { kind = \"bot\" }\n[[category]]\ngroup = \"AllHumanUsers\"\n";

@@ -191,6 +191,7 @@ fn decisions_from_a_file_and_a_default_decide_about_the_rest() {
     assert_eq!(row(&report, "jdoe")["decided_by"], "already");
 }
 
+/// W16: there are exceptions, and rules that ask for more than a name.
 #[test]
 fn protected_users_are_reported_and_left_alone() {
     let config = format!("{CONFIG}\n[[protected]]\nuser = \"^break-glass\"\nreason = \"for emergencies\"\n");

@@ -188,6 +188,20 @@ fn a_terminal_of_twenty_columns_is_enough() {
     assert!(raw.contains("AllHeadlessUsers\r\n  KIND category\r\n  BEFORE 0\r\n  JOINED 3"), "{raw}");
 }
 
+/// Reading and applying show how far they have come, and leave nothing of it behind.
+#[test]
+fn a_progress_bar_is_shown_while_it_works() {
+    let users: Vec<String> = (0..60).map(|i| format!("Headless-{i:02}")).collect();
+    let users: Vec<(&str, &[&str])> = users.iter().map(|name| (name.as_str(), [].as_slice())).collect();
+    let (env, account) = account_of(CONFIG, &GROUPS, &users);
+    let served = testkit::Served::new(&env, Some(&account), "latency=100ms");
+    let screen = Screen::new(&env, &["sort-users", "--no-input", "--rate", "60"], 100, &served.env());
+    screen.shows("Changing memberships");
+    screen.shows("60 users: 60 sorted");
+    assert!(!screen.text().contains("Changing memberships"), "{}", screen.text());
+    assert_eq!(screen.ends().0, 0);
+}
+
 #[test]
 fn no_color_is_respected() {
     let (env, account) = article_with_groups();
