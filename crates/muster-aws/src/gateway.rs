@@ -17,7 +17,7 @@ use crate::pacing::{Pacing, Rate};
 const ATTEMPTS_MAX: u32 = 10;
 
 /// The same for as long as nothing was answered yet.
-const FIRST_ATTEMPTS_MAX: u32 = 4;
+const FIRST_ATTEMPTS_MAX: u32 = 7;
 
 /// How long a call is repeated while it is throttled, or another change is under way.
 const PATIENCE: Duration = Duration::from_mins(10);

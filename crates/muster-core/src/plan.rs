@@ -202,6 +202,10 @@ fn target(user: &User, before: &Assessment, choices: &Choices) -> (Option<usize>
             (None, None, Some(default)) => (Some(default), DecidedBy::Default),
             (None, None, None) => (None, DecidedBy::None),
         },
+        // Somebody decided that it stays where it is, whatever its name says.
+        Standing::Misfiled { is_in, .. } if chosen.is_some_and(|(position, _)| position == *is_in) => {
+            (None, chosen.map_or(DecidedBy::None, |(_, by)| by))
+        }
         Standing::Misfiled { belongs_in, .. } if choices.move_misfiled => {
             (Some(*belongs_in), DecidedBy::Pattern)
         }

@@ -230,6 +230,38 @@ proptest! {
     }
 }
 
+/// A person who keeps a user where its name does not belong is not overruled by the next run.
+#[test]
+fn a_decision_is_not_undone_by_moving_misfiled_users() {
+    let taxonomy = taxonomy();
+    let mut roster = Roster {
+        muster_snapshot: SNAPSHOT_VERSION,
+        account: String::new(),
+        partition: String::new(),
+        taken_at: String::new(),
+        read_by: ReadBy::AccountAuthorizationDetails,
+        users: Vec::new(),
+        groups: Vec::new(),
+        policies: Vec::new(),
+    };
+    roster.users.push(User {
+        name: UserName::new("headless-a"),
+        path: "/".to_owned(),
+        id: String::new(),
+        tags: Some(Vec::new()),
+        groups: vec![GroupName::new("Bots"), GroupName::new("Headless")],
+        policies: Policies::default(),
+        boundary: None,
+    });
+    let mut choices = Choices { move_misfiled: true, ..Choices::default() };
+    choices.category.insert(UserName::new("headless-a"), (2, DecidedBy::DecisionsFile));
+    let first = plan(&taxonomy, &roster, &choices).unwrap();
+    assert_eq!(first.users[0].changes, [Change::Remove(GroupName::new("Headless"))]);
+    let second = plan(&taxonomy, &first.applied_to(&roster), &choices).unwrap();
+    assert!(second.is_empty(), "{:?}", changes(&second));
+    assert_eq!(second.users[0].decided_by, DecidedBy::DecisionsFile);
+}
+
 /// With ten groups, a conflict is still settled, and the room it makes is used.
 #[test]
 fn a_full_user_in_two_categories_gets_out_of_one() {
