@@ -62,7 +62,7 @@ fn test(full: bool) -> Result<(), Problem> {
     setup::all()?;
     cargo(&["fmt", "--all", "--check"], &[])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"], &[])?;
-    // Longer seeds and larger accounts; the laws get more cases.
+    // A thousand seeds of faults, and many cases of each law. The largest account that IAM allows is in every run.
     let env: &[(&str, &str)] =
         if full { &[("MUSTER_TEST_FULL", "1"), ("PROPTEST_CASES", "20000")] } else { &[] };
     cargo(&["test", "--workspace"], env)

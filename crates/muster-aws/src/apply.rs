@@ -151,8 +151,10 @@ impl<'a> Run<'a> {
         outcome.users.sort_by(|a, b| a.0.cmp(&b.0));
 
         for group in delete {
-            let applied =
-                if self.must_stop() { Applied::Interrupted } else { self.delete_group(group).await };
+            let applied = match self.stopped() {
+                Some(stopped) => stopped,
+                None => self.delete_group(group).await,
+            };
             self.count(&applied);
             outcome.deleted.push((group.clone(), applied));
         }
@@ -180,24 +182,23 @@ impl<'a> Run<'a> {
     ) -> Vec<(Change, Applied)> {
         let mut results: Vec<(Change, Applied)> = Vec::with_capacity(changes.len());
         let is_move = changes.iter().any(|change| matches!(change, Change::Remove(_)));
-        let mut moved =
-            if is_move && !self.must_stop() { self.moved(user, changes, Stage::Start).await } else { None };
+        let mut moved = if is_move && self.stopped().is_none() {
+            self.moved(user, changes, Stage::Start).await
+        } else {
+            None
+        };
         let mut checked = false;
         for change in changes {
-            let applied = match change {
-                _ if self.context.gateway.interrupt().is_set() => Applied::Interrupted,
-                _ if self.must_stop() => {
-                    Applied::LeftOut("the record of this run cannot be written".to_owned())
-                }
-                _ if moved.is_some() => moved.clone().unwrap_or(Applied::Interrupted),
-                Change::Add(group) if lost.contains(group) => {
+            let applied = match (self.stopped().or_else(|| moved.clone()), change) {
+                (Some(stopped), _) => stopped,
+                (None, Change::Add(group)) if lost.contains(group) => {
                     Applied::LeftOut(format!("the group `{group}` could not be created"))
                 }
-                Change::Add(group) => self.add(user, group).await,
-                Change::Remove(_) if results.iter().any(|(_, applied)| !applied.is_done()) => {
+                (None, Change::Add(group)) => self.add(user, group).await,
+                (None, Change::Remove(_)) if results.iter().any(|(_, applied)| !applied.is_done()) => {
                     Applied::LeftOut("an earlier change of this user was not made".to_owned())
                 }
-                Change::Remove(group) => {
+                (None, Change::Remove(group)) => {
                     if !checked {
                         moved = self.moved(user, changes, Stage::Removal).await;
                         checked = true;
@@ -214,9 +215,13 @@ impl<'a> Run<'a> {
         results
     }
 
-    fn must_stop(&self) -> bool {
-        self.context.gateway.interrupt().is_set()
-            || self.record_error.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    /// Returns what becomes of a change that is not begun any more: after Ctrl-C, or without a record.
+    fn stopped(&self) -> Option<Applied> {
+        if self.context.gateway.interrupt().is_set() {
+            return Some(Applied::Interrupted);
+        }
+        let no_record = self.record_error.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        no_record.then(|| Applied::LeftOut("the record of this run cannot be written".to_owned()))
     }
 
     /// Looks at a user that is to be moved again: at the start it must be as the plan saw it, and before anything is
@@ -278,7 +283,7 @@ impl<'a> Run<'a> {
                         if error.effect == Effect::Unknown
                             && error.kind == Kind::Transient
                             && first.elapsed() < PROPAGATION
-                            && !self.must_stop() =>
+                            && self.stopped().is_none() =>
                     {
                         maybe_ours = true;
                         gateway.wait(LOOK_AGAIN).await;
@@ -357,7 +362,7 @@ impl<'a> Run<'a> {
     /// Returns whether "not found" may be about a group that this run made a moment ago.
     fn not_visible_yet(&self, error: &CallError, group: &GroupName, first: Instant) -> bool {
         let ours = self.created.contains(group);
-        error.kind == Kind::NotFound && ours && first.elapsed() < PROPAGATION && !self.must_stop()
+        error.kind == Kind::NotFound && ours && first.elapsed() < PROPAGATION && self.stopped().is_none()
     }
 
     /// Writes down that a call is about to be made, makes it, and writes down how it ended.
@@ -368,12 +373,16 @@ impl<'a> Run<'a> {
         send: impl AsyncFnOnce() -> Result<Sent, CallError>,
     ) -> Applied {
         let change = self.number.fetch_add(1, Ordering::Relaxed) + 1;
-        if let Err(error) = self.context.record.line(&Line::Before { change, mutation, state }) {
+        if let Err(error) =
+            self.context.record.line(&Line::Before { change, mutation: mutation.clone(), state })
+        {
             let why = format!("nothing is changed without a record: {error}");
             *self.record_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             return Applied::LeftOut(why);
         }
         let result = send().await;
+        let outcome = result.as_ref().err().map_or_else(|| "done".to_owned(), ToString::to_string);
+        tracing::info!(target: "muster", change, call = ?mutation, outcome);
         let line = match &result {
             Ok(Sent::Done(request_id)) => {
                 Line::After { change, outcome: Ended::Done, request_id: request_id.clone(), error: None }

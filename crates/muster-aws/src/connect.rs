@@ -280,6 +280,9 @@ async fn profile_provider(
     };
     let files = aws_config::profile::load(&Fs::real(), &Env::real(), &EnvConfigFiles::default(), None).await;
     let files = files.map_err(|error| ConnectError::ProfileFiles(innermost(&error)))?;
+    if options.profile.is_none() && profile == "default" && files.get_profile(profile).is_none() {
+        return Ok(None); // as if nobody had named it
+    }
     let Some(found) = files.get_profile(profile) else {
         let mut known: Vec<String> = files.profiles().map(str::to_owned).collect();
         known.sort();

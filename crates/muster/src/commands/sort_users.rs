@@ -168,10 +168,7 @@ impl Sorting<'_> {
         let terminal = &self.context.terminal;
         let done = self.context.changed.get();
         if let Some(outcome) = &outcome {
-            let changes =
-                outcome.users.iter().flat_map(|(_, changes)| changes.iter().map(|(_, applied)| applied));
-            let all = outcome.groups.iter().map(|(.., applied)| applied).chain(changes);
-            let failed = all.filter_map(|applied| match applied {
+            let failed = outcome.all().filter_map(|applied| match applied {
                 muster_aws::Applied::Failed(error) => help_with(error, None),
                 _ => None,
             });

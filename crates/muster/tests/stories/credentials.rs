@@ -136,6 +136,33 @@ fn nobody_is_told_about_instance_metadata() {
     env.muster_with(&["create-default-groups"], &vars, "").exits(0);
 }
 
+/// `AWS_PROFILE=default` on a machine without AWS files says nothing, as in the AWS CLI.
+#[test]
+fn the_default_profile_need_not_exist() {
+    let env = env();
+    env.write(".aws/muster/default.toml", CONFIG);
+    let ran = env.muster_with(&["sort-users", "--no-input"], &[("AWS_PROFILE", "default")], "").exits(1);
+    ran.says("no AWS credentials were found");
+    env.muster_with(
+        &["sort-users", "--no-input"],
+        &[("AWS_PROFILE", "other"), ("MUSTER_CONFIG", &env.text_path(".aws/muster/default.toml"))],
+        "",
+    )
+    .exits(2)
+    .says("there is no profile `other`");
+}
+
+/// `-v` says each change, `-vv` each call.
+#[test]
+fn the_log_says_what_is_done() {
+    let (env, account) = account_of(CONFIG, &GROUPS, &[("Headless-x", &[])]);
+    let ran = env.muster(&["sort-users", "--sandbox", &account, "--no-input", "-v"]).exits(0);
+    assert!(ran.stderr.contains("AddUserToGroup") && ran.stderr.contains("done"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("GetAccountAuthorizationDetails"), "{}", ran.stderr);
+    let ran = env.muster(&["sort-users", "--sandbox", &account, "--no-input", "-vv"]).exits(0);
+    ran.says("GetAccountAuthorizationDetails");
+}
+
 /// No region configured anywhere must just work.
 #[test]
 fn no_region_is_needed() {
