@@ -27,6 +27,8 @@ pub struct Faults {
     pub lose: Vec<When>,
     /// Operations answered `AccessDenied`.
     pub deny: Vec<When>,
+    /// Seconds of the account's clock that pass in one: a delay is over the sooner.
+    pub clock: u32,
     /// How full pages are.
     pub pages: PageShape,
     /// What all chances are drawn from.
@@ -72,6 +74,12 @@ impl std::str::FromStr for Faults {
                 "delay" => faults.delay = duration(value).map_err(wrong)?,
                 "rate" => faults.rate = Some(positive(value).map_err(wrong)?),
                 "burst" => faults.burst = positive(value).map_err(wrong)?.max(1.0),
+                "clock" => {
+                    let speed =
+                        value.trim_end_matches('x').parse().ok().filter(|n| (1..=100_000).contains(n));
+                    faults.clock =
+                        speed.ok_or_else(|| wrong("write it as 100x, up to 100000x".to_owned()))?;
+                }
                 "seed" => {
                     faults.seed = value.parse().map_err(|_| wrong("a seed is a whole number".to_owned()))?;
                 }
@@ -88,7 +96,8 @@ impl std::str::FromStr for Faults {
                     }
                 }
                 _ => {
-                    let names = "latency, jitter, rate, burst, delay, error, drop, lose, deny, pages, seed";
+                    let names =
+                        "latency, jitter, rate, burst, delay, clock, error, drop, lose, deny, pages, seed";
                     return Err(wrong(format!("the names are {names}")));
                 }
             }

@@ -9,6 +9,7 @@ mod faults;
 mod sdk;
 mod server;
 mod service;
+mod sigv4;
 mod store;
 mod worlds;
 mod xml;

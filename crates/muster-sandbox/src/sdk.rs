@@ -18,10 +18,16 @@ impl HttpClient for Sandbox {
 
 impl HttpConnector for Sandbox {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let query = request.uri().split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
+        let (address, query) = request.uri().split_once('?').unwrap_or((request.uri(), ""));
+        let address = address.split_once("://").map_or(address, |(_, after)| after);
+        let (host, path) = address.split_at(address.find('/').unwrap_or(address.len()));
+        let headers = request.headers().iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let host = Some(host).filter(|_| request.headers().get("host").is_none());
         let wire = WireRequest {
-            query,
-            authorization: request.headers().get("authorization").map(str::to_owned),
+            method: request.method().to_owned(),
+            path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
+            query: query.to_owned(),
+            headers: headers.chain(host.map(|host| ("host".to_owned(), host.to_owned()))).collect(),
             body: request.body().bytes().map(<[u8]>::to_vec).unwrap_or_default(),
         };
         let sandbox = self.clone();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -102,13 +102,20 @@ async fn answer(
     if only_loopback && !is_loopback(host) {
         return Ok(plain(StatusCode::FORBIDDEN, "this service answers on the loopback address only\n"));
     }
-    let authorization = request.headers().get(AUTHORIZATION);
-    let authorization = authorization.and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let query = request.uri().query().unwrap_or_default().to_owned();
+    let headers = request.headers().iter();
+    let headers =
+        headers.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
+    let mut wire = WireRequest {
+        method: request.method().to_string(),
+        path: request.uri().path().to_owned(),
+        query: request.uri().query().unwrap_or_default().to_owned(),
+        headers: headers.collect(),
+        body: Vec::new(),
+    };
     let Ok(body) = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await else {
         return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too long or was cut off\n"));
     };
-    let wire = WireRequest { query, authorization, body: body.to_bytes().to_vec() };
+    wire.body = body.to_bytes().to_vec();
     // In a task of its own: a request that was read is completed, whatever becomes of the client.
     let outcome = tokio::spawn(async move { sandbox.handle(wire).await }).await;
     match outcome {

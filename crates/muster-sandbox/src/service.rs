@@ -9,16 +9,21 @@ use tokio::time::Instant;
 
 use crate::engine::{Account, Call, IamError, Millis, OPERATIONS, Params, Service as Api};
 use crate::faults::{Course, Fate, Faults};
+use crate::sigv4::Authorization;
 use crate::store::StateFile;
 use crate::xml;
 
 /// A request as it came over the wire.
 #[derive(Debug, Clone, Default)]
 pub struct WireRequest {
+    /// `POST` or `GET`.
+    pub method: String,
+    /// The path, as sent.
+    pub path: String,
     /// Everything after `?` in the address.
     pub query: String,
-    /// The `Authorization` header.
-    pub authorization: Option<String>,
+    /// All headers.
+    pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -62,6 +67,7 @@ struct Inner {
     requests: u64,
     log: Option<Box<dyn Write + Send>>,
     file: Option<StateFile>,
+    verify_signatures: bool,
 }
 
 /// The account's clock: a start, and the runtime's own time since then, which a test can let fly.
@@ -69,12 +75,23 @@ struct Inner {
 struct Clock {
     start_ms: Millis,
     start: Instant,
+    /// Seconds that pass in a second.
+    speed: u32,
 }
 
 impl Clock {
     fn now(self) -> Millis {
-        self.start_ms
-            .saturating_add(Millis::try_from(self.start.elapsed().as_millis()).unwrap_or(Millis::MAX))
+        self.start_ms.saturating_add(
+            Millis::try_from(self.start.elapsed().saturating_mul(self.speed).as_millis())
+                .unwrap_or(Millis::MAX),
+        )
+    }
+}
+
+impl WireRequest {
+    /// Returns a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
 
@@ -83,15 +100,23 @@ impl Sandbox {
     pub fn new(mut account: Account, faults: Faults, start_ms: Millis) -> Self {
         account.pages = faults.pages;
         account.delay_ms = Millis::try_from(faults.delay.as_millis()).unwrap_or(Millis::MAX);
+        let clock = Clock { start_ms, start: Instant::now(), speed: faults.clock.max(1) };
         let course = Course::new(faults);
-        let inner = Inner { account, course, requests: 0, log: None, file: None };
-        Self { inner: Arc::new(Mutex::new(inner)), clock: Clock { start_ms, start: Instant::now() } }
+        let inner = Inner { account, course, requests: 0, log: None, file: None, verify_signatures: false };
+        Self { inner: Arc::new(Mutex::new(inner)), clock }
     }
 
     /// Writes one JSON object a line for each request.
     #[must_use]
     pub fn with_log(self, log: Box<dyn Write + Send>) -> Self {
         self.lock().log = Some(log);
+        self
+    }
+
+    /// Checks the signature of every request.
+    #[must_use]
+    pub fn with_signatures_checked(self) -> Self {
+        self.lock().verify_signatures = true;
         self
     }
 
@@ -130,7 +155,7 @@ impl Sandbox {
         let form = Form::read(&request);
         let one_way = self.lock().course.latency() / 2;
         travel(one_way).await;
-        let (outcome, line) = self.carry_out(&form);
+        let (outcome, line) = self.carry_out(&form, &request);
         travel(one_way).await;
         if let Some(log) = &mut self.lock().log {
             let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -143,7 +168,7 @@ impl Sandbox {
         outcome
     }
 
-    fn carry_out(&self, form: &Form) -> (Outcome, serde_json::Value) {
+    fn carry_out(&self, form: &Form, request: &WireRequest) -> (Outcome, serde_json::Value) {
         let now = self.clock.now();
         let mut inner = self.lock();
         inner.requests += 1;
@@ -155,7 +180,9 @@ impl Sandbox {
             (_, Some(problem)) => Err(Some(problem.clone())),
             (Fate::Throttled, _) => Err(Some(IamError::throttled())),
             (Fate::Error, _) => Err(Some(IamError::service_failure())),
-            (Fate::Denied | Fate::Fine | Fate::Lost, None) => inner.call(form, &fate, now).map_err(Some),
+            (Fate::Denied | Fate::Fine | Fate::Lost, None) => {
+                inner.call(form, request, &fate, now).map_err(Some)
+            }
         };
         let code = match &result {
             Ok(_) => None,
@@ -187,15 +214,40 @@ impl Sandbox {
 }
 
 impl Inner {
-    fn call(&mut self, form: &Form, fate: &Fate, now: Millis) -> Result<crate::engine::Reply, IamError> {
-        let caller = self.account.owner_of_key(form.access_key_id.as_deref().unwrap_or_default());
+    fn call(
+        &mut self,
+        form: &Form,
+        request: &WireRequest,
+        fate: &Fate,
+        now: Millis,
+    ) -> Result<crate::engine::Reply, IamError> {
+        let key_id = form.access_key_id.as_deref().unwrap_or_default();
+        let caller = self.account.owner_of_key(key_id)?;
+        if self.verify_signatures {
+            self.verify(request)?;
+        }
+        if matches!(caller, crate::engine::Caller::User(_)) {
+            self.account.note_use(key_id, now, api_of(&form.action, &form.version));
+        }
         if *fate == Fate::Denied {
             let arn = self.account.arn_of(&caller);
-            let api = if api_of(&form.action, &form.version) == Api::Sts { "sts" } else { "iam" };
+            let api = api_of(&form.action, &form.version).name();
             return Err(IamError::denied(&arn, &format!("{api}:{}", form.action), "*"));
         }
         let call = Call { action: &form.action, version: &form.version, params: &form.params, caller, now };
         self.account.call(&call)
+    }
+
+    /// Holds a request to the secret of its key. The administrator's key is AWS's documentation's own example.
+    fn verify(&self, request: &WireRequest) -> Result<(), IamError> {
+        let header = request.header("authorization").ok_or_else(IamError::unsigned)?;
+        let authorization = Authorization::read(header).ok_or_else(IamError::wrong_signature)?;
+        let secret = match authorization.access_key_id {
+            "AKIAIOSFODNN7EXAMPLE" => Some("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+            id => self.account.secret_of_key(id),
+        };
+        let secret = secret.ok_or_else(IamError::unknown_key)?;
+        if authorization.fits(request, secret) { Ok(()) } else { Err(IamError::wrong_signature()) }
     }
 }
 
@@ -239,8 +291,9 @@ impl Form {
         let get = |name: &str| pairs.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.clone());
         let action = get("Action").unwrap_or_default();
         let version = get("Version").unwrap_or_default();
-        let access_key_id = request.authorization.as_deref().and_then(access_key_id);
-        let problem = if request.authorization.is_none() {
+        let authorization = request.header("authorization");
+        let access_key_id = authorization.and_then(access_key_id);
+        let problem = if authorization.is_none() {
             Some(IamError::unsigned())
         } else if action.is_empty() {
             Some(IamError {

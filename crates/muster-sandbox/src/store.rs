@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Account, Group, Identity, ManagedPolicy, Millis, Quotas, State, User, key};
+use crate::engine::{
+    Account, Group, Identity, ManagedPolicy, MfaDevice, Millis, PasswordPolicy, Quotas, Role, State, User,
+    key,
+};
 
 /// The version of the file format that this build writes, and the only one it reads.
 const VERSION: u32 = 1;
@@ -75,6 +78,12 @@ struct Document {
     groups: Vec<Group>,
     #[serde(default)]
     policies: Vec<ManagedPolicy>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    devices: Vec<MfaDevice>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<Role>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    password_policy: Option<PasswordPolicy>,
 }
 
 impl Document {
@@ -84,13 +93,30 @@ impl Document {
         if !(0..year_5000_s * 1000).contains(&self.clock_ms) {
             return Err("its clock is out of range".to_owned());
         }
-        let times =
-            self.users.iter().map(|user| user.created).chain(self.groups.iter().map(|group| group.created));
-        if times
-            .chain(self.policies.iter().map(|policy| policy.created))
-            .any(|t| !(0..year_5000_s).contains(&t))
+        let of_user = |user: &User| {
+            let mut times = vec![user.created];
+            times.extend(user.password_last_used);
+            times.extend(user.login.iter().map(|login| login.created));
+            times.extend(user.access_keys.iter().map(|key| key.created));
+            times.extend(user.access_keys.iter().filter_map(|key| Some(key.last_use.as_ref()?.at)));
+            times.extend(user.ssh_keys.iter().map(|key| key.uploaded));
+            times.extend(user.certificates.iter().map(|cert| cert.uploaded));
+            times.extend(user.service_credentials.iter().map(|credential| credential.created));
+            times
+        };
+        let mut times: Vec<i64> = self.users.iter().flat_map(of_user).collect();
+        times.extend(self.groups.iter().map(|group| group.created));
+        times.extend(self.policies.iter().map(|policy| policy.created));
+        times.extend(self.roles.iter().map(|role| role.created));
+        times.extend(self.devices.iter().filter_map(|device| device.enabled));
+        if times.iter().any(|t| !(0..year_5000_s).contains(t)) {
+            return Err("a time is out of range".to_owned());
+        }
+        let users: std::collections::BTreeSet<_> = self.users.iter().map(|user| key(&user.name)).collect();
+        if let Some(device) =
+            self.devices.iter().find(|device| device.user.as_ref().is_some_and(|user| !users.contains(user)))
         {
-            return Err("a creation time is out of range".to_owned());
+            return Err(format!("the MFA device {} is of a user that does not exist", device.serial));
         }
         let groups: std::collections::BTreeSet<_> =
             self.groups.iter().map(|group| key(&group.name)).collect();
@@ -151,6 +177,13 @@ impl StateFile {
                 .into_iter()
                 .map(|policy| (policy.arn.clone(), Arc::new(policy)))
                 .collect(),
+            devices: document
+                .devices
+                .into_iter()
+                .map(|device| (device.serial.clone(), Arc::new(device)))
+                .collect(),
+            roles: document.roles.into_iter().map(|role| (key(&role.name), Arc::new(role))).collect(),
+            password_policy: document.password_policy,
             alias: document.alias,
         };
         Ok((Account::new(document.identity, document.quotas, state), document.clock_ms))
@@ -203,6 +236,9 @@ impl StateFile {
             users: state.users.values().map(|user| User::clone(user)).collect(),
             groups: state.groups.values().map(|group| Group::clone(group)).collect(),
             policies: state.policies.values().map(|policy| ManagedPolicy::clone(policy)).collect(),
+            devices: state.devices.values().map(|device| MfaDevice::clone(device)).collect(),
+            roles: state.roles.values().map(|role| Role::clone(role)).collect(),
+            password_policy: state.password_policy,
         };
         let new = beside(&self.path, "new");
         let io = |source| StoreError::Io { what: "write", path: self.path.clone(), source };

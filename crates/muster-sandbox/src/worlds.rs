@@ -83,12 +83,8 @@ impl Builder {
             path: "/".to_owned(),
             id: self.id("AIDA"),
             created: self.created,
-            tags: Vec::new(),
             groups: groups.iter().map(|group| key(group)).collect::<BTreeSet<_>>(),
-            attached: Vec::new(),
-            inline: Vec::new(),
-            boundary: None,
-            access_keys: Vec::new(),
+            ..User::default()
         };
         self.state.users.insert(key(name), Arc::new(user));
     }

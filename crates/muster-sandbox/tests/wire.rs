@@ -22,8 +22,11 @@ fn sandbox(faults: &str) -> Sandbox {
 
 async fn call(sandbox: &Sandbox, form: &str) -> WireResponse {
     let body = format!("Version=2010-05-08&{form}").into_bytes();
-    let request =
-        WireRequest { authorization: Some(AUTHORIZATION.to_owned()), body, ..WireRequest::default() };
+    let request = WireRequest {
+        headers: vec![("authorization".to_owned(), AUTHORIZATION.to_owned())],
+        body,
+        ..WireRequest::default()
+    };
     match sandbox.handle(request).await {
         Outcome::Answer(answer) => answer,
         Outcome::HangUp => panic!("no answer to {form}"),

@@ -2,19 +2,20 @@
 
 use super::params::account_alias;
 use super::policies::encoded;
-use super::state::{Group, InlinePolicy, ManagedPolicy, User};
+use super::state::{Group, InlinePolicy, ManagedPolicy, Role, User};
 use super::users::with_tags_and_boundary;
 use super::{Account, Call, IamError, Reply, timestamp};
 
 /// One entity in the order in which the authorization details list them.
 enum Detail<'s> {
     User(&'s User),
+    Role(&'s Role),
     Group(&'s Group),
     Policy(&'s ManagedPolicy),
 }
 
 impl Account {
-    /// One `MaxItems` is spent over users, then roles (of which there are none here), groups and policies; all
+    /// One `MaxItems` is spent over users, then roles, groups and policies; all
     /// lists are present on each page.
     pub(super) fn get_account_authorization_details(&self, call: &Call<'_>) -> Result<Reply, IamError> {
         let mut filter = call.params.list("Filter")?;
@@ -33,6 +34,8 @@ impl Account {
         let state = &self.visible;
         let users = state.users.iter().filter(|_| wants("User"));
         let users = users.map(|(key, user)| (format!("0 {key}"), Detail::User(user)));
+        let roles = state.roles.iter().filter(|_| wants("Role"));
+        let roles = roles.map(|(key, role)| (format!("1 {key}"), Detail::Role(role)));
         let groups = state.groups.iter().filter(|_| wants("Group"));
         let groups = groups.map(|(key, group)| (format!("2 {key}"), Detail::Group(group)));
         let policies = state.policies.iter().filter(|(arn, _)| {
@@ -43,12 +46,14 @@ impl Account {
             }
         });
         let policies = policies.map(|(arn, policy)| (format!("3 {arn}"), Detail::Policy(policy)));
-        let (details, tail) = page.cut(users.chain(groups).chain(policies));
+        let (details, tail) = page.cut(users.chain(roles).chain(groups).chain(policies));
 
-        let (mut users, mut groups, mut policies) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut users, mut roles, mut groups, mut policies) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for detail in details {
             match detail {
                 Detail::User(user) => users.push(self.user_detail(user)),
+                Detail::Role(role) => roles.push(self.role_detail(role)),
                 Detail::Group(group) => groups.push(self.group_detail(group)),
                 Detail::Policy(policy) => policies.push(self.policy_detail(policy)),
             }
@@ -56,7 +61,7 @@ impl Account {
         let reply = Reply::new()
             .structs("Policies", policies)
             .structs("UserDetailList", users)
-            .structs("RoleDetailList", [])
+            .structs("RoleDetailList", roles)
             .structs("GroupDetailList", groups);
         Ok(tail.add_to(reply))
     }
@@ -82,6 +87,15 @@ impl Account {
             reply = reply.structs("UserPolicyList", inline(&user.inline));
         }
         with_tags_and_boundary(reply, user, true)
+    }
+
+    fn role_detail(&self, role: &Role) -> Reply {
+        self.role_reply(role)
+            .text("AssumeRolePolicyDocument", encoded(&role.trust))
+            .structs("InstanceProfileList", [])
+            .structs("RolePolicyList", inline(&role.inline))
+            .structs("AttachedManagedPolicies", [])
+            .structs("Tags", [])
     }
 
     fn group_detail(&self, group: &Group) -> Reply {
@@ -121,14 +135,14 @@ impl Account {
             ("Groups", state.groups.len()),
             ("GroupsPerUserQuota", quotas.groups_per_user),
             ("GroupsQuota", quotas.groups),
-            ("MFADevices", 0),
-            ("MFADevicesInUse", 0),
+            ("MFADevices", state.devices.len()),
+            ("MFADevicesInUse", state.devices.values().filter(|device| device.user.is_some()).count()),
             ("Policies", own),
             ("PoliciesQuota", quotas.policies),
             ("PolicySizeQuota", quotas.policy_chars),
             ("PolicyVersionsInUse", own),
             ("PolicyVersionsInUseQuota", 10_000),
-            ("Roles", 0),
+            ("Roles", state.roles.len()),
             ("RolesQuota", 1000),
             ("ServerCertificates", 0),
             ("ServerCertificatesQuota", 20),

@@ -91,6 +91,70 @@ impl IamError {
         Self::new("MissingAuthenticationToken", 403, "Request is missing Authentication Token")
     }
 
+    /// `InvalidClientTokenId`.
+    pub fn unknown_key() -> Self {
+        Self::new("InvalidClientTokenId", 403, "The security token included in the request is invalid.")
+    }
+
+    /// `SignatureDoesNotMatch`.
+    pub fn wrong_signature() -> Self {
+        Self::new(
+            "SignatureDoesNotMatch",
+            403,
+            "The request signature we calculated does not match the signature you provided. Check your AWS Secret \
+             Access Key and signing method. Consult the service documentation for details.",
+        )
+    }
+
+    /// `EntityTemporarilyUnmodifiable`.
+    pub fn unmodifiable(message: &str) -> Self {
+        Self::new("EntityTemporarilyUnmodifiable", 409, message)
+    }
+
+    /// `PasswordPolicyViolation`.
+    pub fn password(message: impl Into<String>) -> Self {
+        Self::new("PasswordPolicyViolation", 400, message)
+    }
+
+    /// `InvalidUserType`: only a user can do this.
+    pub fn user_type() -> Self {
+        Self::new("InvalidUserType", 400, "Only IAM Users can change their own password")
+    }
+
+    /// `InvalidAuthenticationCode`, which IAM sends with status 403.
+    pub fn wrong_code() -> Self {
+        Self::new("InvalidAuthenticationCode", 403, "Authentication code for device is not valid.")
+    }
+
+    /// `DuplicateSSHPublicKey`.
+    pub fn duplicate_ssh_key() -> Self {
+        Self::new(
+            "DuplicateSSHPublicKey",
+            400,
+            "The SSH public key is already associated with the specified IAM user.",
+        )
+    }
+
+    /// `InvalidPublicKey`.
+    pub fn invalid_public_key() -> Self {
+        Self::new("InvalidPublicKey", 400, "The public key is invalid.")
+    }
+
+    /// `UnrecognizedPublicKeyEncoding`.
+    pub fn unrecognized_key() -> Self {
+        Self::new("UnrecognizedPublicKeyEncoding", 400, "The public key encoding is not supported.")
+    }
+
+    /// `MalformedCertificate`.
+    pub fn malformed_certificate() -> Self {
+        Self::new("MalformedCertificate", 400, "Invalid certificate body.")
+    }
+
+    /// `DuplicateCertificate`.
+    pub fn duplicate_certificate() -> Self {
+        Self::new("DuplicateCertificate", 409, "The certificate is already associated with another IAM user.")
+    }
+
     /// Who is at fault, as the envelope says it.
     pub fn fault(&self) -> &'static str {
         if self.status >= 500 { "Receiver" } else { "Sender" }

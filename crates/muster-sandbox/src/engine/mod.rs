@@ -1,12 +1,17 @@
 //! An IAM account in memory: operations in, answers out. No network, no clock of its own.
 
+mod access_keys;
 mod account_wide;
 mod error;
 mod groups;
+mod login;
+mod mfa;
+mod other_credentials;
 mod page;
 mod params;
 mod policies;
 mod reply;
+mod roles;
 mod state;
 mod users;
 
@@ -16,10 +21,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use error::IamError;
+pub use login::PasswordPolicy;
 pub use page::PageShape;
 pub use params::Params;
 pub use reply::{Field, Reply};
-pub use state::{AccessKey, Edit, Group, InlinePolicy, ManagedPolicy, Quotas, State, Tag, User, key};
+pub use state::{
+    AccessKey, Certificate, Edit, Group, InlinePolicy, LastUse, Login, ManagedPolicy, MfaDevice, Quotas,
+    Role, ServiceCredential, SshKey, State, Tag, User, key,
+};
 
 use page::Page;
 
@@ -36,6 +45,14 @@ pub enum Service {
 }
 
 impl Service {
+    /// Returns its name in ARNs and policies.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Iam => "iam",
+            Self::Sts => "sts",
+        }
+    }
+
     /// Returns the version of its API, which every request names.
     pub fn version(self) -> &'static str {
         match self {
@@ -104,22 +121,43 @@ pub const OPERATIONS: &[(&str, Service)] = &[
     ("AddUserToGroup", Service::Iam),
     ("AttachGroupPolicy", Service::Iam),
     ("AttachUserPolicy", Service::Iam),
+    ("ChangePassword", Service::Iam),
     ("CreateAccessKey", Service::Iam),
     ("CreateAccountAlias", Service::Iam),
     ("CreateGroup", Service::Iam),
+    ("CreateLoginProfile", Service::Iam),
     ("CreatePolicy", Service::Iam),
+    ("CreateRole", Service::Iam),
+    ("CreateServiceSpecificCredential", Service::Iam),
     ("CreateUser", Service::Iam),
+    ("CreateVirtualMFADevice", Service::Iam),
+    ("DeactivateMFADevice", Service::Iam),
     ("DeleteAccessKey", Service::Iam),
+    ("DeleteAccountPasswordPolicy", Service::Iam),
     ("DeleteGroup", Service::Iam),
     ("DeleteGroupPolicy", Service::Iam),
+    ("DeleteLoginProfile", Service::Iam),
+    ("DeleteRole", Service::Iam),
+    ("DeleteRolePolicy", Service::Iam),
+    ("DeleteServiceSpecificCredential", Service::Iam),
+    ("DeleteSigningCertificate", Service::Iam),
+    ("DeleteSSHPublicKey", Service::Iam),
     ("DeleteUser", Service::Iam),
+    ("DeleteUserPermissionsBoundary", Service::Iam),
     ("DeleteUserPolicy", Service::Iam),
+    ("DeleteVirtualMFADevice", Service::Iam),
     ("DetachGroupPolicy", Service::Iam),
     ("DetachUserPolicy", Service::Iam),
+    ("EnableMFADevice", Service::Iam),
+    ("GetAccessKeyLastUsed", Service::Iam),
     ("GetAccountAuthorizationDetails", Service::Iam),
+    ("GetAccountPasswordPolicy", Service::Iam),
     ("GetAccountSummary", Service::Iam),
     ("GetGroup", Service::Iam),
     ("GetGroupPolicy", Service::Iam),
+    ("GetLoginProfile", Service::Iam),
+    ("GetRole", Service::Iam),
+    ("GetRolePolicy", Service::Iam),
     ("GetUser", Service::Iam),
     ("GetUserPolicy", Service::Iam),
     ("ListAccessKeys", Service::Iam),
@@ -129,14 +167,35 @@ pub const OPERATIONS: &[(&str, Service)] = &[
     ("ListGroupPolicies", Service::Iam),
     ("ListGroups", Service::Iam),
     ("ListGroupsForUser", Service::Iam),
+    ("ListMFADevices", Service::Iam),
+    ("ListMFADeviceTags", Service::Iam),
+    ("ListRolePolicies", Service::Iam),
+    ("ListRoles", Service::Iam),
+    ("ListServiceSpecificCredentials", Service::Iam),
+    ("ListSigningCertificates", Service::Iam),
+    ("ListSSHPublicKeys", Service::Iam),
     ("ListUserPolicies", Service::Iam),
-    ("ListUserTags", Service::Iam),
     ("ListUsers", Service::Iam),
+    ("ListUserTags", Service::Iam),
+    ("ListVirtualMFADevices", Service::Iam),
     ("PutGroupPolicy", Service::Iam),
+    ("PutRolePolicy", Service::Iam),
+    ("PutUserPermissionsBoundary", Service::Iam),
     ("PutUserPolicy", Service::Iam),
     ("RemoveUserFromGroup", Service::Iam),
+    ("ResetServiceSpecificCredential", Service::Iam),
+    ("ResyncMFADevice", Service::Iam),
+    ("TagMFADevice", Service::Iam),
     ("TagUser", Service::Iam),
     ("UntagUser", Service::Iam),
+    ("UpdateAccessKey", Service::Iam),
+    ("UpdateAccountPasswordPolicy", Service::Iam),
+    ("UpdateLoginProfile", Service::Iam),
+    ("UpdateServiceSpecificCredential", Service::Iam),
+    ("UpdateSigningCertificate", Service::Iam),
+    ("UpdateSSHPublicKey", Service::Iam),
+    ("UploadSigningCertificate", Service::Iam),
+    ("UploadSSHPublicKey", Service::Iam),
     ("GetCallerIdentity", Service::Sts),
 ];
 
@@ -170,13 +229,6 @@ impl Account {
         self.changed = false;
     }
 
-    /// Returns the user that an access key belongs to.
-    pub fn owner_of_key(&self, access_key_id: &str) -> Caller {
-        let mut users = self.current.users.iter();
-        let owner = users.find(|(_, user)| user.access_keys.iter().any(|key| key.id == access_key_id));
-        owner.map_or(Caller::Administrator, |(key, _)| Caller::User(key.clone()))
-    }
-
     /// Returns the ARN of a caller.
     pub fn arn_of(&self, caller: &Caller) -> String {
         match caller {
@@ -207,22 +259,43 @@ impl Account {
             "AddUserToGroup" => self.add_user_to_group(call),
             "AttachGroupPolicy" => self.attach_group_policy(call),
             "AttachUserPolicy" => self.attach_user_policy(call),
+            "ChangePassword" => self.change_password(call),
             "CreateAccessKey" => self.create_access_key(call),
             "CreateAccountAlias" => self.create_account_alias(call),
             "CreateGroup" => self.create_group(call),
+            "CreateLoginProfile" => self.create_login_profile(call),
             "CreatePolicy" => self.create_policy(call),
+            "CreateRole" => self.create_role(call),
+            "CreateServiceSpecificCredential" => self.create_service_specific_credential(call),
             "CreateUser" => self.create_user(call),
+            "CreateVirtualMFADevice" => self.create_virtual_mfa_device(call),
+            "DeactivateMFADevice" => self.deactivate_mfa_device(call),
             "DeleteAccessKey" => self.delete_access_key(call),
+            "DeleteAccountPasswordPolicy" => self.delete_account_password_policy(call),
             "DeleteGroup" => self.delete_group(call),
             "DeleteGroupPolicy" => self.delete_group_policy(call),
+            "DeleteLoginProfile" => self.delete_login_profile(call),
+            "DeleteRole" => self.delete_role(call),
+            "DeleteRolePolicy" => self.delete_role_policy(call),
+            "DeleteServiceSpecificCredential" => self.delete_service_specific_credential(call),
+            "DeleteSigningCertificate" => self.delete_signing_certificate(call),
+            "DeleteSSHPublicKey" => self.delete_ssh_public_key(call),
             "DeleteUser" => self.delete_user(call),
+            "DeleteUserPermissionsBoundary" => self.delete_user_permissions_boundary(call),
             "DeleteUserPolicy" => self.delete_user_policy(call),
+            "DeleteVirtualMFADevice" => self.delete_virtual_mfa_device(call),
             "DetachGroupPolicy" => self.detach_group_policy(call),
             "DetachUserPolicy" => self.detach_user_policy(call),
+            "EnableMFADevice" => self.enable_mfa_device(call),
+            "GetAccessKeyLastUsed" => self.get_access_key_last_used(call),
             "GetAccountAuthorizationDetails" => self.get_account_authorization_details(call),
+            "GetAccountPasswordPolicy" => self.get_account_password_policy(),
             "GetAccountSummary" => Ok(self.get_account_summary()),
             "GetGroup" => self.get_group(call),
             "GetGroupPolicy" => self.get_group_policy(call),
+            "GetLoginProfile" => self.get_login_profile(call),
+            "GetRole" => self.get_role(call),
+            "GetRolePolicy" => self.get_role_policy(call),
             "GetUser" => self.get_user(call),
             "GetUserPolicy" => self.get_user_policy(call),
             "ListAccessKeys" => self.list_access_keys(call),
@@ -232,14 +305,35 @@ impl Account {
             "ListGroupPolicies" => self.list_group_policies(call),
             "ListGroups" => self.list_groups(call),
             "ListGroupsForUser" => self.list_groups_for_user(call),
+            "ListMFADevices" => self.list_mfa_devices(call),
+            "ListMFADeviceTags" => self.list_mfa_device_tags(call),
+            "ListRolePolicies" => self.list_role_policies(call),
+            "ListRoles" => self.list_roles(call),
+            "ListServiceSpecificCredentials" => self.list_service_specific_credentials(call),
+            "ListSigningCertificates" => self.list_signing_certificates(call),
+            "ListSSHPublicKeys" => self.list_ssh_public_keys(call),
             "ListUserPolicies" => self.list_user_policies(call),
-            "ListUserTags" => self.list_user_tags(call),
             "ListUsers" => self.list_users(call),
+            "ListUserTags" => self.list_user_tags(call),
+            "ListVirtualMFADevices" => self.list_virtual_mfa_devices(call),
             "PutGroupPolicy" => self.put_group_policy(call),
+            "PutRolePolicy" => self.put_role_policy(call),
+            "PutUserPermissionsBoundary" => self.put_user_permissions_boundary(call),
             "PutUserPolicy" => self.put_user_policy(call),
             "RemoveUserFromGroup" => self.remove_user_from_group(call),
+            "ResetServiceSpecificCredential" => self.reset_service_specific_credential(call),
+            "ResyncMFADevice" => self.resync_mfa_device(call),
+            "TagMFADevice" => self.tag_mfa_device(call),
             "TagUser" => self.tag_user(call),
             "UntagUser" => self.untag_user(call),
+            "UpdateAccessKey" => self.update_access_key(call),
+            "UpdateAccountPasswordPolicy" => self.update_account_password_policy(call),
+            "UpdateLoginProfile" => self.update_login_profile(call),
+            "UpdateServiceSpecificCredential" => self.update_service_specific_credential(call),
+            "UpdateSigningCertificate" => self.update_signing_certificate(call),
+            "UpdateSSHPublicKey" => self.update_ssh_public_key(call),
+            "UploadSigningCertificate" => self.upload_signing_certificate(call),
+            "UploadSSHPublicKey" => self.upload_ssh_public_key(call),
             "GetCallerIdentity" => Ok(self.get_caller_identity(call)),
             action => Err(IamError::unknown_action(action, call.version)),
         }
@@ -317,13 +411,24 @@ impl Account {
         self.arn(&format!("group{}{}", group.path, group.name))
     }
 
+    /// Draws a number that no earlier draw gave a hint of.
+    fn draw_number(&mut self) -> u64 {
+        self.identity.drawn += 1;
+        // Mixed twice, so that neighbouring draws share no stretch of the generator's sequence.
+        Draw::new(Draw::new(self.identity.drawn).number() ^ self.identity.seed).number()
+    }
+
+    /// Draws a secret in the alphabet of AWS's secret access keys.
+    fn new_secret(&mut self, chars: usize) -> String {
+        const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut draw = Draw::new(self.draw_number());
+        (0..chars).map(|_| char::from(ALPHABET[draw.below(64)])).collect()
+    }
+
     /// Draws a new id, in the alphabet that AWS uses after the prefix.
     fn new_id(&mut self, prefix: &str) -> String {
         const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-        self.identity.drawn += 1;
-        // Mixed twice, so that neighbouring draws share no stretch of the generator's sequence.
-        let mixed = Draw::new(Draw::new(self.identity.drawn).number() ^ self.identity.seed).number();
-        let mut draw = Draw::new(mixed);
+        let mut draw = Draw::new(self.draw_number());
         let rest: String = (0..21 - prefix.len()).map(|_| char::from(ALPHABET[draw.below(32)])).collect();
         format!("{prefix}{rest}")
     }
@@ -360,6 +465,11 @@ impl Draw {
         let numerator = (self.number() >> 11) as f64;
         numerator / 9_007_199_254_740_992.0
     }
+}
+
+/// Writes bytes in hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 /// Returns a time as AWS writes it: whole seconds with a `Z`.

@@ -179,7 +179,12 @@ impl Account {
         self.list_inline(call, name, &self.user_to_read(name)?.inline)
     }
 
-    fn list_inline(&self, call: &Call<'_>, name: &str, policies: &[InlinePolicy]) -> Result<Reply, IamError> {
+    pub(super) fn list_inline(
+        &self,
+        call: &Call<'_>,
+        name: &str,
+        policies: &[InlinePolicy],
+    ) -> Result<Reply, IamError> {
         let page = self.page(call, &key(name))?;
         let names: BTreeSet<&String> = policies.iter().map(|policy| &policy.name).collect();
         let (names, tail) = page.cut(names.into_iter().map(|name| (name.clone(), name.clone())));
@@ -224,26 +229,30 @@ impl Account {
     }
 }
 
-fn inline(call: &Call<'_>) -> Result<InlinePolicy, IamError> {
+pub(super) fn inline(call: &Call<'_>) -> Result<InlinePolicy, IamError> {
     let name = call.params.required("PolicyName", name_128)?.to_owned();
     let document = call.params.required("PolicyDocument", policy_document)?.to_owned();
     Ok(InlinePolicy { name, document })
 }
 
 /// Another spelling of the name replaces the text and keeps the first spelling.
-fn put(policies: &mut Vec<InlinePolicy>, policy: InlinePolicy) {
+pub(super) fn put(policies: &mut Vec<InlinePolicy>, policy: InlinePolicy) {
     match policies.iter_mut().find(|old| old.name.eq_ignore_ascii_case(&policy.name)) {
         Some(old) => old.document = policy.document,
         None => policies.push(policy),
     }
 }
 
-fn find<'p>(policies: &'p [InlinePolicy], kind: &str, name: &str) -> Result<&'p InlinePolicy, IamError> {
+pub(super) fn find<'p>(
+    policies: &'p [InlinePolicy],
+    kind: &str,
+    name: &str,
+) -> Result<&'p InlinePolicy, IamError> {
     let found = policies.iter().find(|policy| policy.name.eq_ignore_ascii_case(name));
     found.ok_or_else(|| IamError::no_such(&format!("{kind} policy"), name))
 }
 
-fn remove(policies: &mut Vec<InlinePolicy>, kind: &str, name: &str) -> Result<(), IamError> {
+pub(super) fn remove(policies: &mut Vec<InlinePolicy>, kind: &str, name: &str) -> Result<(), IamError> {
     find(policies, kind, name)?;
     policies.retain(|policy| !policy.name.eq_ignore_ascii_case(name));
     Ok(())
@@ -258,11 +267,16 @@ fn detach(arn: &str, attached: &mut Vec<String>) -> Result<(), IamError> {
     Ok(())
 }
 
-fn with_document(reply: Reply, policy: &InlinePolicy) -> Reply {
+pub(super) fn with_document(reply: Reply, policy: &InlinePolicy) -> Reply {
     reply.text("PolicyName", &policy.name).text("PolicyDocument", encoded(&policy.document))
 }
 
-fn check_size(policies: &[InlinePolicy], kind: &str, name: &str, chars_max: usize) -> Result<(), IamError> {
+pub(super) fn check_size(
+    policies: &[InlinePolicy],
+    kind: &str,
+    name: &str,
+    chars_max: usize,
+) -> Result<(), IamError> {
     let chars: usize = policies.iter().map(|policy| chars_without_space(&policy.document)).sum();
     if chars > chars_max {
         let message = format!("Maximum policy size of {chars_max} bytes exceeded for {kind} {name}");

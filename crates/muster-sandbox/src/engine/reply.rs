@@ -31,6 +31,13 @@ impl Reply {
         self
     }
 
+    /// Adds bytes, which travel as base64.
+    #[must_use]
+    pub fn blob(self, name: &'static str, bytes: &[u8]) -> Self {
+        use base64::Engine as _;
+        self.text(name, base64::engine::general_purpose::STANDARD.encode(bytes))
+    }
+
     /// Adds a text if there is one.
     #[must_use]
     pub fn maybe(self, name: &'static str, value: Option<impl ToString>) -> Self {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::login::PasswordPolicy;
+
 /// A name as IAM compares it: in lower case.
 pub(super) type Key = String;
 
@@ -14,7 +16,7 @@ pub fn key(name: &str) -> Key {
 }
 
 /// A user.
-#[derive(Debug, Clone, Serialize, Deserialize, PartialEq)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq)]
 pub struct User {
     /// Its name, in its own spelling.
     pub name: String,
@@ -42,6 +44,21 @@ pub struct User {
     /// Its access keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub access_keys: Vec<AccessKey>,
+    /// Its console password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<Login>,
+    /// When the password was last used, in seconds since 1970. There is no console here to use it on: a test says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_last_used: Option<i64>,
+    /// Its SSH public keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ssh_keys: Vec<SshKey>,
+    /// Its signing certificates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<Certificate>,
+    /// Its service-specific credentials.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub service_credentials: Vec<ServiceCredential>,
 }
 
 /// A group.
@@ -112,6 +129,119 @@ pub struct AccessKey {
     pub active: bool,
     /// Seconds since 1970.
     pub created: i64,
+    /// When and for what it was last used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_use: Option<LastUse>,
+}
+
+/// The last use of an access key.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct LastUse {
+    /// Seconds since 1970.
+    pub at: i64,
+    /// `iam`, `sts`.
+    pub service: String,
+}
+
+/// A console password.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Login {
+    /// Seconds since 1970.
+    pub created: i64,
+    /// It must be changed at the next sign-in.
+    pub reset_required: bool,
+    /// What the password is known by again.
+    pub hash: String,
+}
+
+/// An MFA device.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub struct MfaDevice {
+    /// An ARN; the serial number of a token of hardware.
+    pub serial: String,
+    /// Key of the user it is assigned to.
+    #[serde(default)]
+    pub user: Option<Key>,
+    /// Seconds since 1970.
+    #[serde(default)]
+    pub enabled: Option<i64>,
+    /// Base32; only virtual devices have one here.
+    #[serde(default)]
+    pub seed: Option<String>,
+    /// The step of the last code that was accepted.
+    #[serde(default)]
+    pub last_step: Option<i64>,
+    /// Its tags.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Tag>,
+}
+
+impl MfaDevice {
+    /// Returns whether it is a virtual one, which has an ARN under `mfa`.
+    pub fn is_virtual(&self) -> bool {
+        self.serial.splitn(6, ':').nth(5).is_some_and(|resource| resource.starts_with("mfa/"))
+    }
+}
+
+/// An SSH public key.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct SshKey {
+    /// `APKA…`.
+    pub id: String,
+    /// The key, without its comment.
+    pub body: String,
+    /// MD5 of the key, in hex with colons.
+    pub fingerprint: String,
+    /// Whether it may be used.
+    pub active: bool,
+    /// Seconds since 1970.
+    pub uploaded: i64,
+}
+
+/// A signing certificate.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Certificate {
+    /// SHA-1 of the certificate, in base32.
+    pub id: String,
+    /// PEM.
+    pub body: String,
+    /// Whether it may be used.
+    pub active: bool,
+    /// Seconds since 1970.
+    pub uploaded: i64,
+}
+
+/// A credential for one service.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct ServiceCredential {
+    /// `ACCA…`.
+    pub id: String,
+    /// `codecommit.amazonaws.com`, …
+    pub service: String,
+    /// Its user name or alias.
+    pub login: String,
+    /// Whether it may be used.
+    pub active: bool,
+    /// Seconds since 1970.
+    pub created: i64,
+}
+
+/// A role.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Role {
+    /// Its name, in its own spelling.
+    pub name: String,
+    /// Its path.
+    pub path: String,
+    /// `AROA…`.
+    pub id: String,
+    /// Seconds since 1970.
+    pub created: i64,
+    /// Who may assume it, as JSON text.
+    pub trust: String,
+    /// Inline policies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inline: Vec<InlinePolicy>,
 }
 
 /// What IAM allows in an account.
@@ -165,6 +295,12 @@ pub struct State {
     pub groups: BTreeMap<Key, Arc<Group>>,
     /// Managed policies by ARN.
     pub policies: BTreeMap<String, Arc<ManagedPolicy>>,
+    /// MFA devices by serial number.
+    pub devices: BTreeMap<String, Arc<MfaDevice>>,
+    /// Roles by key.
+    pub roles: BTreeMap<Key, Arc<Role>>,
+    /// What the account asks of passwords, if it says so itself.
+    pub password_policy: Option<PasswordPolicy>,
     /// The account's alias.
     pub alias: Option<String>,
 }
@@ -178,6 +314,12 @@ pub enum Edit {
     Group(Key, Option<Arc<Group>>),
     /// A managed policy.
     Policy(String, Option<Arc<ManagedPolicy>>),
+    /// An MFA device.
+    Device(String, Option<Arc<MfaDevice>>),
+    /// A role.
+    Role(Key, Option<Arc<Role>>),
+    /// The password policy.
+    PasswordPolicy(Option<PasswordPolicy>),
 }
 
 impl State {
@@ -187,6 +329,9 @@ impl State {
             Edit::User(key, user) => set(&mut self.users, key, user.as_ref()),
             Edit::Group(key, group) => set(&mut self.groups, key, group.as_ref()),
             Edit::Policy(arn, policy) => set(&mut self.policies, arn, policy.as_ref()),
+            Edit::Device(serial, device) => set(&mut self.devices, serial, device.as_ref()),
+            Edit::Role(key, role) => set(&mut self.roles, key, role.as_ref()),
+            Edit::PasswordPolicy(policy) => self.password_policy = *policy,
         }
     }
 }

@@ -1,0 +1,76 @@
+//! Checks a request's signature with the secret of the key it names.
+//!
+//! Source: AWS General Reference, "Signature Version 4 for API requests".
+
+use hmac::{KeyInit as _, Mac as _};
+use sha2::{Digest as _, Sha256};
+
+use crate::engine::hex;
+use crate::service::WireRequest;
+
+/// What the `Authorization` header says.
+pub(crate) struct Authorization<'r> {
+    pub(crate) access_key_id: &'r str,
+    scope: &'r str,
+    signed_headers: &'r str,
+    signature: &'r str,
+}
+
+impl<'r> Authorization<'r> {
+    /// Reads `AWS4-HMAC-SHA256 Credential=AKIA…/20261122/us-east-1/iam/aws4_request, SignedHeaders=…, Signature=…`.
+    pub(crate) fn read(header: &'r str) -> Option<Self> {
+        let rest = header.strip_prefix("AWS4-HMAC-SHA256")?;
+        let part = |name: &str| {
+            let mut parts = rest.split(',').map(str::trim);
+            parts.find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
+        };
+        let (access_key_id, scope) = part("Credential")?.split_once('/')?;
+        Some(Self {
+            access_key_id,
+            scope,
+            signed_headers: part("SignedHeaders")?,
+            signature: part("Signature")?,
+        })
+    }
+
+    /// Returns whether the request was signed with this secret.
+    pub(crate) fn fits(&self, request: &WireRequest, secret: &str) -> bool {
+        let header = |name: &str| {
+            let values = request.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
+            let values: Vec<String> =
+                values.map(|(_, v)| v.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+            values.join(",")
+        };
+        let headers: Vec<String> =
+            self.signed_headers.split(';').map(|name| format!("{name}:{}\n", header(name))).collect();
+        let mut query: Vec<&str> = request.query.split('&').filter(|pair| !pair.is_empty()).collect();
+        query.sort_unstable();
+        let canonical = format!(
+            "{}\n{}\n{}\n{}\n{}\n{}",
+            request.method,
+            request.path,
+            query.join("&"),
+            headers.concat(),
+            self.signed_headers,
+            hex(&Sha256::digest(&request.body))
+        );
+        let to_sign = format!(
+            "AWS4-HMAC-SHA256\n{}\n{}\n{}",
+            header("x-amz-date"),
+            self.scope,
+            hex(&Sha256::digest(canonical))
+        );
+        let mut key = format!("AWS4{secret}").into_bytes();
+        for part in self.scope.split('/') {
+            key = mac(&key, part);
+        }
+        hex(&mac(&key, &to_sign)) == self.signature
+    }
+}
+
+fn mac(key: &[u8], text: &str) -> Vec<u8> {
+    // A key may have any length.
+    let Ok(mut mac) = hmac::Hmac::<Sha256>::new_from_slice(key) else { return Vec::new() };
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().to_vec()
+}
