@@ -65,6 +65,42 @@ pub fn denies(document: &str) -> Denies {
     found
 }
 
+/// Returns whether a policy's JSON text allows an action on anything, under whatever condition.
+pub fn allows(document: &str, action: &str) -> bool {
+    let Ok(policy) = serde_json::from_str::<serde_json::Value>(document) else { return false };
+    let statements = match policy.get("Statement") {
+        Some(serde_json::Value::Array(list)) => list.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+        None => return false,
+    };
+    let fits = |pattern: &serde_json::Value| pattern.as_str().is_some_and(|pattern| is_like(action, pattern));
+    statements.iter().any(|statement| {
+        statement.get("Effect").and_then(|effect| effect.as_str()) == Some("Allow")
+            && match statement.get("Action") {
+                Some(serde_json::Value::Array(list)) => list.iter().any(fits),
+                Some(one) => fits(one),
+                None => statement.get("NotAction").is_some(),
+            }
+    })
+}
+
+/// Returns whether an action fits a pattern with `*` and `?`; case does not count.
+/// Source: IAM User Guide, "IAM JSON policy elements: Action".
+fn is_like(action: &str, pattern: &str) -> bool {
+    fn fits(action: &[u8], pattern: &[u8]) -> bool {
+        match (pattern.split_first(), action.split_first()) {
+            (None, None) => true,
+            (Some((b'*', rest)), _) => (0..=action.len()).any(|skipped| fits(&action[skipped..], rest)),
+            (Some((b'?', rest)), Some((_, after))) => fits(after, rest),
+            (Some((wanted, rest)), Some((found, after))) => {
+                wanted.eq_ignore_ascii_case(found) && fits(after, rest)
+            }
+            _ => false,
+        }
+    }
+    fits(action.as_bytes(), pattern.as_bytes())
+}
+
 /// Returns what the plan's new memberships bring, for each group that gains members, ordered by name.
 pub fn impacts(plan: &Plan, roster: &Roster) -> Vec<Impact> {
     let mut joiners: BTreeMap<&GroupName, usize> = BTreeMap::new();
@@ -81,7 +117,8 @@ pub fn impacts(plan: &Plan, roster: &Roster) -> Vec<Impact> {
     joiners.into_iter().map(impact).collect()
 }
 
-fn policies_of(group: &GroupName, roster: &Roster) -> Option<Vec<PolicyImpact>> {
+/// Returns the policies that a group carries, and whether they deny; `None` where they could not be read.
+pub fn policies_of(group: &GroupName, roster: &Roster) -> Option<Vec<PolicyImpact>> {
     let policies = roster.group(group)?.policies.as_ref()?;
     let attached = policies.attached.iter().map(|arn| match roster.policy(arn) {
         Some(policy) => PolicyImpact { name: policy.name.clone(), denies: denies(&policy.document) },
@@ -98,6 +135,19 @@ fn policies_of(group: &GroupName, roster: &Roster) -> Option<Vec<PolicyImpact>> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_action_is_allowed_by_name_or_by_pattern() {
+        let policy = |action: &str| format!(r#"{{"Statement":{{"Effect":"Allow","Action":{action}}}}}"#);
+        for action in [r#""iam:ChangePassword""#, r#""iam:Change*""#, r#""*""#, r#"["s3:*","IAM:*Pass?ord"]"#]
+        {
+            assert!(allows(&policy(action), "iam:ChangePassword"), "{action}");
+        }
+        for action in [r#""iam:Get*""#, r#""iam:ChangePasswor""#, "[]"] {
+            assert!(!allows(&policy(action), "iam:ChangePassword"), "{action}");
+        }
+        assert!(!allows(r#"{"Statement":{"Effect":"Deny","Action":"*"}}"#, "iam:ChangePassword"));
+    }
 
     #[test]
     fn a_denying_statement_is_found_whatever_its_shape() {

@@ -6,9 +6,13 @@
 pub mod assess;
 pub mod config;
 pub mod decisions;
+pub mod departure;
+pub mod estate;
 pub mod impact;
 pub mod lint;
+pub mod mutation;
 pub mod name;
+pub mod password;
 pub mod pattern;
 pub mod permissions;
 pub mod plan;

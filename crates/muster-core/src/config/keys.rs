@@ -169,6 +169,10 @@ pub enum Tool {
     CreateUser,
     /// `delete-user`.
     DeleteUser,
+    /// `disable-user`.
+    DisableUser,
+    /// `restore-user`.
+    RestoreUser,
     /// `enable-mfa`.
     EnableMfa,
     /// `rotate-my-key`.
@@ -183,11 +187,13 @@ pub enum Tool {
 
 impl Tool {
     /// Every tool.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::CreateDefaultGroups,
         Self::SortUsers,
         Self::CreateUser,
         Self::DeleteUser,
+        Self::DisableUser,
+        Self::RestoreUser,
         Self::EnableMfa,
         Self::RotateMyKey,
         Self::InitStsSession,
@@ -226,6 +232,8 @@ impl Tool {
                 "awsrecipes_delete_iam_user.py",
                 "awsrecipes_delete_user.py",
             ],
+            Self::DisableUser => &["disable-user"],
+            Self::RestoreUser => &["restore-user"],
             Self::EnableMfa => &["enable-mfa", "aws_iam_enable_mfa.py", "awsrecipes_enable_mfa.py"],
             Self::RotateMyKey => {
                 &["rotate-my-key", "aws_iam_rotate_my_key.py", "awsrecipes_rotate_my_key.py"]

@@ -1,0 +1,159 @@
+//! The calls that change an account, as they are planned, shown, written down and sent.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::{GroupName, UserName};
+use crate::roster::Tag;
+
+/// A call that changes the account. None of its members is a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "call")]
+#[expect(
+    missing_docs,
+    reason = "each is the call of that name in the IAM API Reference, with its parameters"
+)]
+pub enum Mutation {
+    CreateGroup { group: GroupName },
+    DeleteGroup { group: GroupName },
+    AddUserToGroup { user: UserName, group: GroupName },
+    RemoveUserFromGroup { user: UserName, group: GroupName },
+    CreateUser { user: UserName, path: String, tags: Vec<Tag>, boundary: Option<String> },
+    DeleteUser { user: UserName },
+    CreateLoginProfile { user: UserName },
+    DeleteLoginProfile { user: UserName },
+    CreateAccessKey { user: UserName },
+    UpdateAccessKey { user: UserName, key: String, active: bool },
+    DeleteAccessKey { user: UserName, key: String },
+    CreateVirtualMFADevice { device: String },
+    EnableMFADevice { user: UserName, device: String },
+    DeactivateMFADevice { user: UserName, device: String },
+    DeleteVirtualMFADevice { device: String },
+    UpdateSSHPublicKey { user: UserName, key: String, active: bool },
+    DeleteSSHPublicKey { user: UserName, key: String },
+    UpdateSigningCertificate { user: UserName, certificate: String, active: bool },
+    DeleteSigningCertificate { user: UserName, certificate: String },
+    UpdateServiceSpecificCredential { user: UserName, credential: String, active: bool },
+    DeleteServiceSpecificCredential { user: UserName, credential: String },
+    PutUserPolicy { user: UserName, policy: String, document: String },
+    DeleteUserPolicy { user: UserName, policy: String },
+    AttachUserPolicy { user: UserName, policy: String },
+    DetachUserPolicy { user: UserName, policy: String },
+    DeleteUserPermissionsBoundary { user: UserName },
+    TagUser { user: UserName, tags: Vec<Tag> },
+    UntagUser { user: UserName, keys: Vec<String> },
+    PutRolePolicy { role: String, policy: String, document: String },
+}
+
+impl Mutation {
+    /// Returns the name of the call.
+    pub fn action(&self) -> &'static str {
+        match self {
+            Self::CreateGroup { .. } => "CreateGroup",
+            Self::DeleteGroup { .. } => "DeleteGroup",
+            Self::AddUserToGroup { .. } => "AddUserToGroup",
+            Self::RemoveUserFromGroup { .. } => "RemoveUserFromGroup",
+            Self::CreateUser { .. } => "CreateUser",
+            Self::DeleteUser { .. } => "DeleteUser",
+            Self::CreateLoginProfile { .. } => "CreateLoginProfile",
+            Self::DeleteLoginProfile { .. } => "DeleteLoginProfile",
+            Self::CreateAccessKey { .. } => "CreateAccessKey",
+            Self::UpdateAccessKey { .. } => "UpdateAccessKey",
+            Self::DeleteAccessKey { .. } => "DeleteAccessKey",
+            Self::CreateVirtualMFADevice { .. } => "CreateVirtualMFADevice",
+            Self::EnableMFADevice { .. } => "EnableMFADevice",
+            Self::DeactivateMFADevice { .. } => "DeactivateMFADevice",
+            Self::DeleteVirtualMFADevice { .. } => "DeleteVirtualMFADevice",
+            Self::UpdateSSHPublicKey { .. } => "UpdateSSHPublicKey",
+            Self::DeleteSSHPublicKey { .. } => "DeleteSSHPublicKey",
+            Self::UpdateSigningCertificate { .. } => "UpdateSigningCertificate",
+            Self::DeleteSigningCertificate { .. } => "DeleteSigningCertificate",
+            Self::UpdateServiceSpecificCredential { .. } => "UpdateServiceSpecificCredential",
+            Self::DeleteServiceSpecificCredential { .. } => "DeleteServiceSpecificCredential",
+            Self::PutUserPolicy { .. } => "PutUserPolicy",
+            Self::DeleteUserPolicy { .. } => "DeleteUserPolicy",
+            Self::AttachUserPolicy { .. } => "AttachUserPolicy",
+            Self::DetachUserPolicy { .. } => "DetachUserPolicy",
+            Self::DeleteUserPermissionsBoundary { .. } => "DeleteUserPermissionsBoundary",
+            Self::TagUser { .. } => "TagUser",
+            Self::UntagUser { .. } => "UntagUser",
+            Self::PutRolePolicy { .. } => "PutRolePolicy",
+        }
+    }
+
+    /// Returns the MFA device it is about.
+    pub fn device(&self) -> Option<&str> {
+        match self {
+            Self::CreateVirtualMFADevice { device }
+            | Self::EnableMFADevice { device, .. }
+            | Self::DeactivateMFADevice { device, .. }
+            | Self::DeleteVirtualMFADevice { device } => Some(device),
+            _ => None,
+        }
+    }
+
+    /// Returns the group whose membership or existence it changes.
+    pub fn group(&self) -> Option<&GroupName> {
+        match self {
+            Self::CreateGroup { group }
+            | Self::DeleteGroup { group }
+            | Self::AddUserToGroup { group, .. }
+            | Self::RemoveUserFromGroup { group, .. } => Some(group),
+            _ => None,
+        }
+    }
+
+    /// Returns what it is about besides the user.
+    fn detail(&self) -> String {
+        let status = |active: &bool| if *active { "Active" } else { "Inactive" };
+        let tags = |tags: &[Tag]| {
+            tags.iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect::<Vec<_>>().join(" ")
+        };
+        match self {
+            Self::CreateGroup { group }
+            | Self::DeleteGroup { group }
+            | Self::AddUserToGroup { group, .. }
+            | Self::RemoveUserFromGroup { group, .. } => group.to_string(),
+            Self::CreateUser { path, tags: list, boundary, .. } => {
+                let boundary = boundary.as_ref().map(|arn| format!(" boundary {arn}")).unwrap_or_default();
+                format!("path {path} tags {}{boundary}", tags(list))
+            }
+            Self::DeleteUser { .. }
+            | Self::CreateLoginProfile { .. }
+            | Self::DeleteLoginProfile { .. }
+            | Self::CreateAccessKey { .. }
+            | Self::DeleteUserPermissionsBoundary { .. } => String::new(),
+            Self::UpdateAccessKey { key, active, .. } | Self::UpdateSSHPublicKey { key, active, .. } => {
+                format!("{key} {}", status(active))
+            }
+            Self::UpdateSigningCertificate { certificate, active, .. } => {
+                format!("{certificate} {}", status(active))
+            }
+            Self::UpdateServiceSpecificCredential { credential, active, .. } => {
+                format!("{credential} {}", status(active))
+            }
+            Self::DeleteAccessKey { key, .. } | Self::DeleteSSHPublicKey { key, .. } => key.clone(),
+            Self::CreateVirtualMFADevice { device }
+            | Self::EnableMFADevice { device, .. }
+            | Self::DeactivateMFADevice { device, .. }
+            | Self::DeleteVirtualMFADevice { device } => device.clone(),
+            Self::DeleteSigningCertificate { certificate, .. } => certificate.clone(),
+            Self::DeleteServiceSpecificCredential { credential, .. } => credential.clone(),
+            Self::PutUserPolicy { policy, .. }
+            | Self::DeleteUserPolicy { policy, .. }
+            | Self::AttachUserPolicy { policy, .. }
+            | Self::DetachUserPolicy { policy, .. } => policy.clone(),
+            Self::TagUser { tags: list, .. } => tags(list),
+            Self::UntagUser { keys, .. } => keys.join(" "),
+            Self::PutRolePolicy { role, policy, .. } => format!("{policy} on {role}"),
+        }
+    }
+}
+
+impl fmt::Display for Mutation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let detail = self.detail();
+        if detail.is_empty() { f.write_str(self.action()) } else { write!(f, "{} {detail}", self.action()) }
+    }
+}
