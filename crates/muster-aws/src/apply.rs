@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use muster_core::mutation::Mutation;
 use muster_core::name::{GroupName, UserName};
 use muster_core::plan::{Change, Plan, UserPlan};
 use muster_core::roster::{ReadBy, Roster};
@@ -15,12 +16,12 @@ use crate::error::{CallError, Effect, Kind};
 use crate::gateway::{Gateway, Repeat};
 use crate::parallel::in_parallel;
 use crate::read::groups_of;
-use crate::record::{Ended, Line, Mutation, Record, RecordError};
+use crate::record::{Ended, Line, Record, RecordError};
 
 /// How long something that this run made may be "not found" before that is believed.
 ///
 /// IAM promises no bound; two minutes is what Terraform's AWS provider waits.
-const PROPAGATION: Duration = Duration::from_mins(2);
+pub(crate) const PROPAGATION: Duration = Duration::from_mins(2);
 
 /// How long to wait between two looks.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

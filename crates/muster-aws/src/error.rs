@@ -81,6 +81,19 @@ impl CallError {
         self
     }
 
+    /// An answer that makes no sense.
+    pub(crate) fn nonsense(action: &'static str, message: &str) -> Self {
+        Self {
+            action,
+            service: "iam",
+            kind: Kind::Other,
+            code: None,
+            message: message.to_owned(),
+            request_id: None,
+            effect: Effect::None,
+        }
+    }
+
     pub(crate) fn interrupted(service: &'static str, action: &'static str) -> Self {
         Self {
             action,

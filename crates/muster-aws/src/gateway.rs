@@ -1,6 +1,7 @@
 //! One way out to an account: every call is paced, repeated where that is safe, and counted.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_types::request_id::RequestId;
 use tokio::time::Instant;
 
+use crate::cut::point;
 use crate::error::{CallError, Effect, Kind};
 use crate::interrupt::Interrupt;
 use crate::pacing::{Pacing, Rate};
@@ -48,6 +50,18 @@ pub struct Gateway {
     started: Instant,
     counts: Mutex<BTreeMap<&'static str, u64>>,
     interrupt: Interrupt,
+    /// How many shields are up: what is begun then is ended, whatever the person wants.
+    shields: AtomicUsize,
+}
+
+/// Lets calls through although a stop was asked for, until it is dropped: undoing is part of stopping.
+#[derive(Debug)]
+pub struct Shield<'g>(&'g AtomicUsize);
+
+impl Drop for Shield<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Gateway {
@@ -66,12 +80,24 @@ impl Gateway {
             started: Instant::now(),
             counts: Mutex::new(BTreeMap::new()),
             interrupt,
+            shields: AtomicUsize::new(0),
         }
     }
 
     /// Returns how many requests were sent so far, by operation, repetitions included.
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts up a shield against the wish to stop.
+    pub fn shield(&self) -> Shield<'_> {
+        self.shields.fetch_add(1, Ordering::Relaxed);
+        Shield(&self.shields)
+    }
+
+    /// Returns whether to stop now.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.interrupt.is_set() && self.shields.load(Ordering::Relaxed) == 0
     }
 
     /// Returns the wish to stop that this gateway obeys.
@@ -100,7 +126,9 @@ impl Gateway {
             |error: CallError, effect| if effect == Effect::Unknown { error.unsure() } else { error };
         loop {
             let sent_s = self.leave(service, action).await.map_err(|error| unsure(error, effect))?;
+            point();
             let result = send().await;
+            point();
             let error = match result {
                 Ok(output) => {
                     tracing::debug!(target: "muster", service, action, request_id = output.request_id(), "answered");
@@ -150,7 +178,7 @@ impl Gateway {
             self.wait(Duration::try_from_secs_f64(wait_s).unwrap_or(PATIENCE)).await;
         }
         drop(gate);
-        if self.interrupt.is_set() {
+        if self.is_stopped() {
             return Err(CallError::interrupted(service, action));
         }
         *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(action).or_default() += 1;
@@ -159,7 +187,10 @@ impl Gateway {
 
     /// Waits, but no longer than until the person wants to stop.
     #[expect(clippy::disallowed_methods, reason = "the one place that waits")]
-    pub(crate) async fn wait(&self, time: Duration) {
+    pub async fn wait(&self, time: Duration) {
+        if self.shields.load(Ordering::Relaxed) > 0 {
+            return tokio::time::sleep(time).await;
+        }
         tokio::select! {
             () = tokio::time::sleep(time) => {}
             () = self.interrupt.wait() => {}

@@ -1,9 +1,11 @@
 //! Where muster keeps what outlives a run: records, and the lock that keeps two runs apart.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+
+use crate::durable;
 
 /// The folder of one account as it is reached through one endpoint.
 ///
@@ -53,17 +55,20 @@ impl Home {
 
     /// Returns the folder of the records, made if need be.
     pub fn records(&self) -> Result<PathBuf, HomeError> {
-        let records = self.folder.join("records");
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&records).map_err(|source| HomeError::Io {
-            what: "create",
-            path: records.clone(),
-            source,
-        })?;
-        Ok(records)
+        self.folder("records")
+    }
+
+    /// Returns where a folder or file of the account is.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Returns a folder of the account, made if need be.
+    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf, HomeError> {
+        let path = self.path(name);
+        let io = |source| HomeError::Io { what: "create", path: path.clone(), source };
+        durable::create_folder(&path).map_err(io)?;
+        Ok(path)
     }
 
     /// Keeps other runs on this machine off the account until the guard is dropped.
@@ -90,12 +95,19 @@ pub struct Lock {
     _file: File,
 }
 
-/// Returns the first eight bytes of a SHA-256 in hex: enough to tell files and endpoints apart.
-pub fn short_hash(bytes: &[u8]) -> String {
+/// Returns a SHA-256 in hex.
+pub fn sha256(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut hex = String::new();
-    for byte in &Sha256::digest(bytes)[..8] {
+    for byte in &Sha256::digest(bytes) {
         let _ = write!(hex, "{byte:02x}");
     }
     hex
+}
+
+/// Returns the first eight bytes of a SHA-256 in hex: enough to tell files and endpoints apart.
+pub fn short_hash(bytes: &[u8]) -> String {
+    let mut hash = sha256(bytes);
+    hash.truncate(16);
+    hash
 }

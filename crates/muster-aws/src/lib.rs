@@ -2,24 +2,39 @@
 
 mod apply;
 mod connect;
+mod creation;
+pub mod cut;
+pub mod durable;
 mod error;
+mod estate;
 mod gateway;
 mod home;
 mod interrupt;
+mod journal;
 mod pacing;
 mod parallel;
 mod read;
 mod record;
 mod revert;
+mod send;
 mod whole_answer;
 
 pub use apply::{Applied, ApplyContext, Outcome, apply};
 pub use connect::{Account, AskMfaCode, ConnectError, ConnectOptions, connect};
+pub use creation::{Creation, EnableError, NewDevice, NewKey};
 pub use error::{CallError, Effect, Kind};
-pub use gateway::Gateway;
-pub use home::{Home, HomeError, Lock, short_hash};
+pub use estate::{
+    AccountFacts, RoleFacts, account_facts, device_run, device_serial, estate, owner_of_key, roles,
+    stray_devices, user_exists,
+};
+pub use gateway::{Gateway, Shield};
+pub use home::{Home, HomeError, Lock, sha256, short_hash};
 pub use interrupt::Interrupt;
+pub use journal::{
+    Clock, Journal, Mfa, NewUser, OpenJournal, OpenTask, StepError, Task, TaskEnd, TaskKind, open_journals,
+};
 pub use pacing::Rate;
 pub use read::{Depth, OnProgress, alias, read_groups, read_roster};
-pub use record::{Ended, Head, Line, Mutation, Record, RecordError, read_record};
+pub use record::{Ended, Head, Line, Record, RecordError, read_record};
 pub use revert::{Undo, undos};
+pub use send::{Sender, Sent};

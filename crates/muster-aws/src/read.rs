@@ -22,12 +22,12 @@ use muster_core::taxonomy::Taxonomy;
 use percent_encoding::percent_decode_str;
 
 use crate::connect::Account;
-use crate::error::{CallError, Effect, Kind};
+use crate::error::{CallError, Kind};
 use crate::gateway::{Gateway, Repeat};
 use crate::parallel::in_parallel;
 
 /// Items of a page, the most that IAM gives. Source: IAM API Reference, `MaxItems`.
-const PAGE_ITEMS: i32 = 1000;
+pub(crate) const PAGE_ITEMS: i32 = 1000;
 
 /// Pages of one listing, the most that any account can have; a server that always says "more" ends here.
 const PAGES_MAX: u32 = 20_000;
@@ -35,6 +35,8 @@ const PAGES_MAX: u32 = 20_000;
 /// How much of an account to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
+    /// Groups and their policies, and no users.
+    Groups,
     /// Users, groups, memberships, and the policies of groups.
     Memberships,
     /// All of that, and the policies of users.
@@ -66,6 +68,9 @@ pub async fn read_roster(
     match reader.authorization_details(&mut roster, depth).await? {
         Details::Read => {}
         Details::Denied(error) if depth == Depth::Everything => return Err(error),
+        Details::Denied(_) if depth == Depth::Groups => {
+            roster = read_groups(account, taxonomy, roster.taken_at).await?;
+        }
         Details::Denied(_) => reader.piecewise(&mut roster, taxonomy).await?,
     }
     roster.sort();
@@ -116,17 +121,16 @@ struct Reader<'r> {
 impl Reader<'_> {
     async fn authorization_details(&self, roster: &mut Roster, depth: Depth) -> Result<Details, CallError> {
         let action = "GetAccountAuthorizationDetails";
-        let filter = [
-            EntityType::User,
-            EntityType::Group,
-            EntityType::LocalManagedPolicy,
-            EntityType::AwsManagedPolicy,
-        ];
+        let mut filter =
+            vec![EntityType::Group, EntityType::LocalManagedPolicy, EntityType::AwsManagedPolicy];
+        if depth != Depth::Groups {
+            filter.insert(0, EntityType::User);
+        }
         let denied_at_once = Cell::new(false);
         let fetch = async |marker: Option<String>| {
             let page = self.gateway.call("iam", action, Repeat::Safe, || {
                 let call = self.gateway.iam.get_account_authorization_details();
-                call.set_filter(Some(filter.to_vec())).max_items(PAGE_ITEMS).set_marker(marker.clone()).send()
+                call.set_filter(Some(filter.clone())).max_items(PAGE_ITEMS).set_marker(marker.clone()).send()
             });
             // On a later page it is a page that fails, and the reading with it.
             page.await.inspect_err(|error| denied_at_once.set(error.kind == Kind::Denied && marker.is_none()))
@@ -301,7 +305,7 @@ impl Reader<'_> {
 }
 
 /// Goes through a listing to its end, which `IsTruncated` alone tells.
-async fn pages<P>(
+pub(crate) async fn pages<P>(
     action: &'static str,
     fetch: impl AsyncFn(Option<String>) -> Result<P, CallError>,
     tail: impl Fn(&P) -> Tail,
@@ -316,21 +320,21 @@ async fn pages<P>(
             Tail::End => return Ok(()),
             Tail::More(marker) => Some(marker),
             Tail::Nowhere => {
-                return Err(nonsense(action, "the answer says that there is more, and not where"));
+                return Err(CallError::nonsense(action, "the answer says that there is more, and not where"));
             }
         };
     }
-    Err(nonsense(action, "the listing does not end"))
+    Err(CallError::nonsense(action, "the listing does not end"))
 }
 
 /// What follows a page.
-enum Tail {
+pub(crate) enum Tail {
     End,
     More(String),
     Nowhere,
 }
 
-fn tail(truncated: bool, marker: Option<&str>) -> Tail {
+pub(crate) fn tail(truncated: bool, marker: Option<&str>) -> Tail {
     match (truncated, marker) {
         (false, _) => Tail::End,
         (true, Some(marker)) => Tail::More(marker.to_owned()),
@@ -348,7 +352,7 @@ fn add_details(
     for user in page.user_detail_list() {
         let attached = user.attached_managed_policies().iter().filter_map(|p| p.policy_arn());
         let policies = match depth {
-            Depth::Memberships => Policies::default(),
+            Depth::Groups | Depth::Memberships => Policies::default(),
             Depth::Everything => Policies {
                 attached: attached.map(str::to_owned).collect(),
                 inline: inline(user.user_policy_list()),
@@ -431,22 +435,10 @@ pub async fn alias(gateway: &Gateway) -> Option<String> {
 }
 
 fn required<'v>(value: Option<&'v str>, action: &'static str) -> Result<&'v str, CallError> {
-    value.ok_or_else(|| nonsense(action, "the answer has an entry without a name"))
+    value.ok_or_else(|| CallError::nonsense(action, "the answer has an entry without a name"))
 }
 
-fn nonsense(action: &'static str, message: &str) -> CallError {
-    CallError {
-        action,
-        service: "iam",
-        kind: Kind::Other,
-        code: None,
-        message: message.to_owned(),
-        request_id: None,
-        effect: Effect::None,
-    }
-}
-
-fn tags(tags: &[aws_sdk_iam::types::Tag]) -> Vec<Tag> {
+pub(crate) fn tags(tags: &[aws_sdk_iam::types::Tag]) -> Vec<Tag> {
     tags.iter().map(|tag| Tag { key: tag.key().to_owned(), value: tag.value().to_owned() }).collect()
 }
 
@@ -459,6 +451,6 @@ fn inline(policies: &[PolicyDetail]) -> Vec<InlinePolicy> {
 }
 
 /// Policy documents come percent-encoded (RFC 3986), which the SDK leaves to us.
-fn decoded(document: &str) -> String {
+pub(crate) fn decoded(document: &str) -> String {
     percent_decode_str(document).decode_utf8_lossy().into_owned()
 }

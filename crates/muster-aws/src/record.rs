@@ -1,14 +1,17 @@
 //! The record of a run: one JSON object a line, written before and after each change.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use muster_core::name::{GroupName, UserName};
+use muster_core::mutation::Mutation;
+use muster_core::name::UserName;
 use serde::{Deserialize, Serialize};
 
+use crate::durable;
 use crate::home::{Home, HomeError};
+use crate::journal::{Task, TaskEnd};
 
 /// The version of the record format.
 const VERSION: u32 = 1;
@@ -41,48 +44,6 @@ pub struct Head {
     pub config_hash: Option<String>,
     /// Version of muster.
     pub version: String,
-}
-
-/// A call that changes the account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "call")]
-pub enum Mutation {
-    /// A group is created.
-    CreateGroup {
-        /// The group.
-        group: GroupName,
-    },
-    /// A group is deleted.
-    DeleteGroup {
-        /// The group.
-        group: GroupName,
-    },
-    /// A user joins a group.
-    AddUserToGroup {
-        /// The user.
-        user: UserName,
-        /// The group.
-        group: GroupName,
-    },
-    /// A user leaves a group.
-    RemoveUserFromGroup {
-        /// The user.
-        user: UserName,
-        /// The group.
-        group: GroupName,
-    },
-}
-
-impl Mutation {
-    /// Returns the group it is about.
-    pub fn group(&self) -> &GroupName {
-        match self {
-            Self::CreateGroup { group }
-            | Self::DeleteGroup { group }
-            | Self::AddUserToGroup { group, .. }
-            | Self::RemoveUserFromGroup { group, .. } => group,
-        }
-    }
 }
 
 /// How a mutation ended.
@@ -125,6 +86,39 @@ pub enum Line {
         /// What went wrong.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         error: Option<String>,
+    },
+    /// A task of a saga begins.
+    Begin {
+        /// When, in seconds since 1970.
+        at_s: i64,
+        /// What is to be done.
+        #[serde(flatten)]
+        task: Task,
+    },
+    /// The id of a user became known.
+    Learned {
+        /// The user.
+        user: UserName,
+        /// Its id.
+        user_id: String,
+    },
+    /// A file is about to be there.
+    File {
+        /// The user it is about.
+        user: UserName,
+        /// Its name, without a folder.
+        name: String,
+        /// Hash of its content.
+        sha256: String,
+        /// When, in seconds since 1970.
+        at_s: i64,
+    },
+    /// A task of a saga is ended.
+    Ended {
+        /// The user.
+        user: UserName,
+        /// How.
+        how: TaskEnd,
     },
     /// Written at the end.
     End {
@@ -186,19 +180,31 @@ impl Head {
 impl Record {
     /// Begins a record; a name that is taken is an error, so that no record is ever overwritten.
     pub fn create(home: &Home, head: &Head) -> Result<Self, RecordError> {
-        let path = home.records()?.join(format!("{}.jsonl", head.run));
-        let mut options = OpenOptions::new();
-        options.create_new(true).append(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(|source| RecordError::Io {
+        Self::create_in(&home.records()?, head)
+    }
+
+    pub(crate) fn create_in(folder: &Path, head: &Head) -> Result<Self, RecordError> {
+        let path = folder.join(format!("{}.jsonl", head.run));
+        let file = durable::create(&path).map_err(|source| RecordError::Io {
             what: "create",
             path: path.clone(),
             source,
         })?;
         let record = Self { path, file: Mutex::new(file) };
-        record.write(head)?;
+        record.write(head, true)?;
         Ok(record)
+    }
+
+    /// Goes on with a record; a last line that a crash cut short is ended first.
+    pub(crate) fn append_to(path: &Path) -> Result<Self, RecordError> {
+        let io = |source| RecordError::Io { what: "open", path: path.to_owned(), source };
+        let whole = std::fs::read(path).map_err(io)?;
+        let file = OpenOptions::new().append(true).open(path).map_err(io)?;
+        let end = whole.iter().rposition(|byte| *byte == b'\n').map_or(0, |position| position + 1);
+        if end < whole.len() {
+            file.set_len(end as u64).map_err(io)?;
+        }
+        Ok(Self { path: path.to_owned(), file: Mutex::new(file) })
     }
 
     /// Returns where it is.
@@ -208,15 +214,21 @@ impl Record {
 
     /// Adds a line.
     pub fn line(&self, line: &Line) -> Result<(), RecordError> {
-        self.write(line)
+        self.write(line, false)
     }
 
-    fn write(&self, value: &impl Serialize) -> Result<(), RecordError> {
+    /// Adds a line that is there after a loss of power too.
+    pub(crate) fn durable_line(&self, line: &Line) -> Result<(), RecordError> {
+        self.write(line, true)
+    }
+
+    fn write(&self, value: &impl Serialize, sync: bool) -> Result<(), RecordError> {
         let io = |source| RecordError::Io { what: "write", path: self.path.clone(), source };
         let mut text = serde_json::to_vec(value).map_err(|error| io(error.into()))?;
         text.push(b'\n');
         // One write for the whole line: after a crash a line is there or not.
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&text).map_err(io)
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        durable::append(&mut file, &text, sync).map_err(io)
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use muster_core::mutation::Mutation;
 use muster_core::name::{GroupName, UserName};
 use muster_core::plan::Change;
 use muster_core::roster::{Roster, User};
 
-use crate::record::{Ended, Line, Mutation};
+use crate::record::{Ended, Line};
 
 /// What undoing a run comes to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -41,7 +42,11 @@ pub fn undos(lines: &[Line], roster: &Roster, is_protected: impl Fn(&User) -> bo
             Line::After { change, outcome: Ended::Failed | Ended::AlreadySo, .. } => {
                 mutations.remove(change);
             }
-            Line::End { .. } => {}
+            Line::Begin { .. }
+            | Line::Learned { .. }
+            | Line::File { .. }
+            | Line::Ended { .. }
+            | Line::End { .. } => {}
         }
     }
     // A change without an end: the run was cut off, and the account tells whether it happened.
@@ -73,6 +78,10 @@ impl Undo {
             Mutation::RemoveUserFromGroup { user, group } => (user, group, Change::Add(group.clone()), false),
             Mutation::CreateGroup { group } | Mutation::DeleteGroup { group } => {
                 self.left_alone.push(format!("group `{group}` is not brought back"));
+                return;
+            }
+            other => {
+                self.left_alone.push(format!("{other} is not undone"));
                 return;
             }
         };

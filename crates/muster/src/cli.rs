@@ -96,6 +96,16 @@ pub(crate) enum Command {
     CreateDefaultGroups(CreateDefaultGroupsArgs),
     /// Put every user in the common groups and in one category group
     SortUsers(SortUsersArgs),
+    /// Create users, with sealed credentials, groups and MFA
+    CreateUser(CreateUserArgs),
+    /// Take users away with all that hangs on them, locked out first
+    DeleteUser(DeleteUserArgs),
+    /// Put users in quarantine: every call denied, every credential off, nothing lost
+    DisableUser(DisableUserArgs),
+    /// Bring users back from quarantine
+    RestoreUser(RestoreUserArgs),
+    /// Finish or undo what a crash left half done
+    Recover(RecoverArgs),
     /// Write the account's users, groups and policies to a file
     Snapshot(SnapshotArgs),
     /// Undo the membership and group changes of an earlier run
@@ -220,6 +230,234 @@ impl SortUsersArgs {
     }
 }
 
+/// Names of users, given one way or the other.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct NameArgs {
+    /// The users
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// The same (--user-name=-x for a name that begins with a dash)
+    #[arg(long = "user-name", alias = "users", alias = "user_name", num_args = 1.., value_name = "NAME")]
+    pub(crate) user_name: Vec<String>,
+}
+
+impl NameArgs {
+    /// Returns all names, each once.
+    pub(crate) fn all(&self) -> Vec<muster_core::name::UserName> {
+        let mut names: Vec<muster_core::name::UserName> = Vec::new();
+        for name in self.names.iter().chain(&self.user_name) {
+            let name = muster_core::name::UserName::new(name);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+}
+
+/// For whom secrets are sealed, and where the result goes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SealArgs {
+    /// Seal for this person: a PGP fingerprint, key id, e-mail address or key file; an age or SSH public key, or a file
+    /// with one
+    #[arg(long, num_args = 1.., value_name = "R")]
+    pub(crate) recipient: Vec<String>,
+    /// Take PGP keys that nothing in the keyring vouches for
+    #[arg(long, alias = "always_trust")]
+    pub(crate) always_trust: bool,
+    /// Save secrets unencrypted where there is nobody to seal them for
+    #[arg(long, alias = "no-prompt-before-plaintext", alias = "no_prompt_before_plaintext")]
+    pub(crate) allow_plaintext: bool,
+}
+
+/// The folder for bundles and records of users.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct FolderArgs {
+    /// The folder for bundles and records of users
+    #[arg(long, value_name = "DIR", default_value = "users")]
+    pub(crate) out_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateUserArgs {
+    #[command(flatten)]
+    pub(crate) names: NameArgs,
+    /// Create the users in this CSV: name, category, groups, recipient, tags
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["names", "user_name"])]
+    pub(crate) from: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) taxonomy: TaxonomyArgs,
+    /// One pattern for each category group, in the same order; '' where a person decides
+    #[arg(long, alias = "category_regex", num_args = 1.., value_name = "REGEX")]
+    pub(crate) category_regex: Option<Vec<String>>,
+    /// Groups that the users join besides
+    #[arg(long, alias = "groups", alias = "group_name", num_args = 1.., value_name = "GROUP")]
+    pub(crate) group_name: Vec<String>,
+    /// The category group that the users belong to
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) category: Option<String>,
+    /// Put the users in the common groups without asking
+    #[arg(
+        long, alias = "force_common_group", num_args = 0..=1, default_missing_value = "true", require_equals = true,
+        value_name = "BOOL"
+    )]
+    pub(crate) force_common_group: Option<bool>,
+    /// How the users get an MFA device
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub(crate) mfa: Option<MfaChoice>,
+    /// The same as --mfa none
+    #[arg(long, alias = "no_mfa", conflicts_with = "mfa")]
+    pub(crate) no_mfa: bool,
+    /// Make no password
+    #[arg(long, alias = "no_password")]
+    pub(crate) no_password: bool,
+    /// Make an access key
+    #[arg(long, alias = "access_key", conflicts_with = "no_access_key")]
+    pub(crate) access_key: bool,
+    /// Make no access key
+    #[arg(long, alias = "no_access_key")]
+    pub(crate) no_access_key: bool,
+    /// One of the recipes' tools made an access key unless told otherwise
+    #[arg(long, hide = true)]
+    pub(crate) access_key_by_default: bool,
+    /// Their path
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    pub(crate) path: String,
+    /// Tags for them
+    #[arg(long, num_args = 1.., value_name = "KEY=VALUE", value_parser = parse_tag)]
+    pub(crate) tag: Vec<muster_core::roster::Tag>,
+    /// The policy that is their permissions boundary
+    #[arg(long, value_name = "ARN")]
+    pub(crate) permissions_boundary: Option<String>,
+    #[command(flatten)]
+    pub(crate) seal: SealArgs,
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+    /// Keep a user whose creation failed half-way
+    #[arg(long)]
+    pub(crate) keep_partial: bool,
+    /// Say what would be done, and change nothing
+    #[arg(long, alias = "dry", alias = "dry_run")]
+    pub(crate) dry_run: bool,
+}
+
+/// `--mfa`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MfaChoice {
+    /// Draw the QR code and ask for two codes.
+    Prompt,
+    /// Enable it now, and seal QR code and seed for the user.
+    Auto,
+    /// Not at all.
+    None,
+}
+
+impl From<MfaChoice> for muster_aws::Mfa {
+    fn from(choice: MfaChoice) -> Self {
+        match choice {
+            MfaChoice::Prompt => Self::Prompt,
+            MfaChoice::Auto => Self::Auto,
+            MfaChoice::None => Self::None,
+        }
+    }
+}
+
+fn parse_tag(text: &str) -> Result<muster_core::roster::Tag, String> {
+    let (key, value) = text.split_once('=').ok_or("a tag is written KEY=VALUE")?;
+    if key.is_empty() || key.to_ascii_lowercase().starts_with("aws:") || key.starts_with("muster:") {
+        return Err("the key of a tag is not empty, and does not begin with aws: or muster:".to_owned());
+    }
+    Ok(muster_core::roster::Tag { key: key.to_owned(), value: value.to_owned() })
+}
+
+/// Reads `30s`, `7d` and the like.
+pub(crate) fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    let (digits, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));
+    let scale_ms = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err("a time is written like 30s, 10m, 12h or 7d".to_owned()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "a time is written like 30s, 10m, 12h or 7d".to_owned())?;
+    number
+        .checked_mul(scale_ms)
+        .map(std::time::Duration::from_millis)
+        .ok_or_else(|| "that is too long".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeleteUserArgs {
+    #[command(flatten)]
+    pub(crate) names: NameArgs,
+    /// Take users that have been in quarantine for so long; without names, all such in the folder's records
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) disabled_for: Option<std::time::Duration>,
+    /// Warn of what was used within this time
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "7d")]
+    pub(crate) recent: std::time::Duration,
+    /// Delete the last administrator too
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+    /// Print the exact calls, and change nothing
+    #[arg(long, alias = "dry", alias = "dry_run")]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DisableUserArgs {
+    #[command(flatten)]
+    pub(crate) names: NameArgs,
+    /// Find the user by one of its access keys
+    #[arg(long, num_args = 1.., value_name = "AKIA")]
+    pub(crate) access_key_id: Vec<String>,
+    /// End the sessions of these roles, too: they are not the user's, and live on
+    #[arg(long, num_args = 1.., value_name = "ROLE")]
+    pub(crate) revoke_role_sessions: Vec<String>,
+    /// Disable the last administrator too
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+    /// Print the exact calls, and change nothing
+    #[arg(long, alias = "dry", alias = "dry_run")]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreUserArgs {
+    #[command(flatten)]
+    pub(crate) names: NameArgs,
+    #[command(flatten)]
+    pub(crate) seal: SealArgs,
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+    /// Print the exact calls, and change nothing
+    #[arg(long, alias = "dry", alias = "dry_run")]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecoverArgs {
+    /// Complete half-made users, with fresh secrets, instead of removing them
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// How long after the last thing that was written down it may be believed that something is not there
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "30s")]
+    pub(crate) settle: std::time::Duration,
+    #[command(flatten)]
+    pub(crate) seal: SealArgs,
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+    /// Say what would be done, and change nothing
+    #[arg(long, alias = "dry", alias = "dry_run")]
+    pub(crate) dry_run: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct SnapshotArgs {
     /// Write it here instead of to stdout; an existing file is not overwritten
@@ -342,6 +580,9 @@ pub(crate) struct SandboxServeArgs {
     /// Write one JSON object a line for each request to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,
+    /// Check signatures: only keys of the account's users, and the administrator's that `sandbox env` prints
+    #[arg(long)]
+    pub(crate) verify_signatures: bool,
 }
 
 #[derive(Debug, Args)]

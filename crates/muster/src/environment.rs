@@ -23,6 +23,9 @@ pub(crate) struct Environment {
     pub(crate) faults: Option<String>,
     /// `MUSTER_LOG`.
     pub(crate) log: Option<String>,
+    /// `MUSTER_CUT`: where a test ends the process. No release looks at it.
+    #[cfg(debug_assertions)]
+    pub(crate) cut: Option<String>,
     /// Whether colours are unwelcome: `NO_COLOR`, or a terminal that has none.
     pub(crate) no_color: bool,
 }
@@ -45,6 +48,8 @@ impl Environment {
             sandbox: text("MUSTER_SANDBOX").map(PathBuf::from),
             faults: text("MUSTER_SANDBOX_FAULTS"),
             log: text("MUSTER_LOG"),
+            #[cfg(debug_assertions)]
+            cut: text("MUSTER_CUT"),
             no_color: text("NO_COLOR").is_some() || text("TERM").as_deref() == Some("dumb"),
         }
     }
@@ -55,6 +60,11 @@ impl Environment {
 pub(crate) fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Returns the time now, in seconds since 1970.
+pub(crate) fn now_s() -> i64 {
+    now_ms().div_euclid(1000)
 }
 
 /// Returns a time as RFC 3339 in whole seconds.

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use miette::Diagnostic;
-use muster_aws::{CallError, ConnectError, HomeError, Kind, RecordError};
+use muster_aws::{CallError, ConnectError, HomeError, Kind, RecordError, StepError};
 use muster_core::config::Problem;
 use muster_core::roster::SnapshotError;
 use muster_core::taxonomy::AssessError;
+use muster_credentials::sealing::SealError;
 use muster_sandbox::StoreError;
 
 use crate::exit::Exit;
@@ -63,6 +64,15 @@ pub(crate) enum CliError {
     /// The account is not what it was a moment ago.
     #[error("{0}")]
     Moved(String),
+    /// What has to be so before anything is created or taken away is not so.
+    #[error("nothing was changed:{}", indented(problems))]
+    Preflight { problems: Vec<String>, exit: Exit },
+    /// A secret cannot be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A step of a saga failed.
+    #[error(transparent)]
+    Step(#[from] StepError),
     /// Ctrl-C, with what is to be said about it.
     #[error("interrupted; {0}")]
     Interrupted(String),
@@ -108,6 +118,7 @@ impl CliError {
                 _ => Exit::Failed,
             },
             Self::Interrupted(_) => Exit::Interrupted,
+            Self::Preflight { exit, .. } => *exit,
             _ => Exit::Failed,
         }
     }
@@ -219,6 +230,10 @@ fn some(names: &[String]) -> String {
     let more = names.len().saturating_sub(SHOWN);
     let shown = names[..names.len() - more].join(", ");
     if more == 0 { shown } else { format!("{shown} and {more} more") }
+}
+
+fn indented(problems: &[String]) -> String {
+    problems.iter().flat_map(|problem| ["\n  ".to_owned(), safe(problem).into_owned()]).collect()
 }
 
 fn listed(problems: &[muster_core::decisions::DecisionProblem]) -> String {

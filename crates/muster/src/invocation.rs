@@ -6,17 +6,27 @@ use std::path::Path;
 use muster_core::config::Tool;
 
 /// Tools that this muster has, with the subcommand for each.
-const TOOLS: [(Tool, &str); 2] =
-    [(Tool::CreateDefaultGroups, "create-default-groups"), (Tool::SortUsers, "sort-users")];
+const TOOLS: [(Tool, &str); 4] = [
+    (Tool::CreateDefaultGroups, "create-default-groups"),
+    (Tool::SortUsers, "sort-users"),
+    (Tool::CreateUser, "create-user"),
+    (Tool::DeleteUser, "delete-user"),
+];
 
 /// Returns the arguments with the subcommand that a recipe's name stands for put first.
 pub(crate) fn arguments(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<OsString> = args.into_iter().collect();
     let name = args.first().map(Path::new).and_then(Path::file_name).and_then(|name| name.to_str());
+    let name = name.map(str::to_owned);
+    let name = name.as_deref();
     if let Some(tool) = name.filter(|name| name.starts_with("aws")).and_then(Tool::from_name)
         && let Some((_, subcommand)) = TOOLS.iter().find(|(known, _)| *known == tool)
     {
         args.insert(1, OsString::from(subcommand));
+        // The later of the two tools made an access key unless it was told not to.
+        if name.is_some_and(|name| name.starts_with("awsrecipes_create_iam_user")) {
+            args.insert(2, OsString::from("--access-key-by-default"));
+        }
     }
     args
 }

@@ -11,6 +11,7 @@ mod logging;
 mod progress;
 mod prompt;
 mod terminal;
+mod users;
 
 use std::cell::Cell;
 use std::process::ExitCode;
@@ -36,6 +37,11 @@ fn main() -> ExitCode {
         }
     };
     let environment = Environment::read();
+    no_core_dumps();
+    #[cfg(debug_assertions)]
+    if let Some(cut) = &environment.cut {
+        muster_aws::cut::arm(cut);
+    }
     global.config = global.config.or_else(|| environment.config.clone());
     global.sandbox = global.sandbox.or_else(|| environment.sandbox.clone());
     let terminal = Terminal::new(global.color, environment.no_color);
@@ -71,6 +77,16 @@ fn main() -> ExitCode {
     }
 }
 
+/// Secrets are in memory for a moment; what crashes must not leave them in a file.
+fn no_core_dumps() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        // Where it cannot be lowered, it is 0 already.
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    }
+}
+
 /// Leaves an MFA code out of what is written down.
 fn without_code(mut command_line: Vec<String>) -> Vec<String> {
     for i in 0..command_line.len() {
@@ -89,6 +105,11 @@ fn run(context: &Context, command: Command) -> Result<Exit, CliError> {
             with_runtime(context, commands::create_default_groups::run(context, &args))
         }
         Command::SortUsers(args) => with_runtime(context, commands::sort_users::run(context, &args)),
+        Command::CreateUser(args) => with_runtime(context, commands::create_user::run(context, &args)),
+        Command::DeleteUser(args) => with_runtime(context, commands::delete_user::run(context, &args)),
+        Command::DisableUser(args) => with_runtime(context, commands::disable_user::run(context, &args)),
+        Command::RestoreUser(args) => with_runtime(context, commands::restore_user::run(context, &args)),
+        Command::Recover(args) => with_runtime(context, commands::recover::run(context, &args)),
         Command::Snapshot(args) => with_runtime(context, commands::snapshot::run(context, &args)),
         Command::Revert(args) => with_runtime(context, commands::revert::run(context, &args)),
         Command::Permissions(args) => commands::permissions::run(context, &args),

@@ -6,6 +6,12 @@ use muster_aws::Interrupt;
 
 use crate::terminal::Terminal;
 
+/// Passes a second of a countdown.
+#[expect(clippy::disallowed_methods, reason = "nothing is waited for but the person")]
+async fn a_second() {
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+}
+
 /// Wrong answers to one question before it is skipped.
 const TRIES_MAX: u32 = 5;
 
@@ -93,6 +99,63 @@ impl<'c> Prompter<'c> {
         }
         self.terminal.say("Skipped after five answers that are neither yes nor no.");
         Answer::Skipped
+    }
+
+    /// Asks a question that only a person at a terminal can answer with yes: neither `--yes` nor a pipe can.
+    pub(crate) async fn only_a_person(&mut self, question: impl Display) -> bool {
+        if !self.interactive() || self.ended {
+            return false;
+        }
+        let agreed = std::mem::take(&mut self.yes);
+        let answer = self.yes_no(question, 0).await;
+        self.yes = agreed;
+        matches!(answer, Answer::Given(YesNo::Yes | YesNo::YesToAll))
+    }
+
+    /// Asks for a line of text.
+    pub(crate) async fn text(&mut self, question: impl Display) -> Answer<String> {
+        if self.silent || self.ended {
+            return Answer::End;
+        }
+        self.terminal.ask(question);
+        match self.line().await {
+            Answer::Given(line) => Answer::Given(line.trim().to_owned()),
+            other => other,
+        }
+    }
+
+    /// Asks for a line of text, and on a terminal says how many seconds are left of what is waited for.
+    pub(crate) async fn text_counting_down(
+        &mut self,
+        question: &str,
+        seconds_left: fn() -> u64,
+    ) -> Answer<String> {
+        if !self.interactive() {
+            return self.text(question).await;
+        }
+        let terminal = self.terminal.clone();
+        let mut next = seconds_left();
+        let shown = |left: u64| format!("{question} (the next one in {left:2} s)");
+        terminal.ask(shown(next));
+        let mut line = std::pin::pin!(self.line());
+        loop {
+            tokio::select! {
+                answer = &mut line => {
+                    return match answer {
+                        Answer::Given(line) => Answer::Given(line.trim().to_owned()),
+                        other => other,
+                    };
+                }
+                () = a_second() => {
+                    let left = seconds_left();
+                    // Once it is there, the question stays as it is.
+                    let text = if left <= next { shown(left) } else { format!("{question} (it is there now)  ") };
+                    next = if left <= next { left } else { 0 };
+                    // What has been typed stays where it is.
+                    terminal.draw(format_args!("\x1b7\r{text}\x1b8"));
+                }
+            }
+        }
     }
 
     /// Asks for one of several; `alike` describes the others that one answer could decide about.

@@ -87,6 +87,13 @@ impl Terminal {
         let _ = err.flush();
     }
 
+    /// Draws on stderr as it is, for a person at a terminal.
+    pub(crate) fn draw(&self, text: impl Display) {
+        let mut err = std::io::stderr().lock();
+        let _ = write!(err, "{text}");
+        let _ = err.flush();
+    }
+
     /// Styles a text for stdout, where that is welcome.
     pub(crate) fn on_out(&self, text: impl Display, style: Style) -> String {
         styled(text, style, self.color_out)

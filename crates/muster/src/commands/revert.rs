@@ -163,7 +163,7 @@ async fn look(
     // Where only managed groups can be read, the record's are the ones that count.
     let mut reading = taxonomy.clone();
     let of_record = lines.iter().filter_map(|line| match line {
-        Line::Before { mutation, .. } => Some(mutation.group()),
+        Line::Before { mutation, .. } => mutation.group(),
         _ => None,
     });
     for group in of_record {

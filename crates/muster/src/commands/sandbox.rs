@@ -71,6 +71,9 @@ async fn serve(context: &Context, args: &SandboxServeArgs) -> Result<Exit, CliEr
         }
         None => Sandbox::new(empty(ACCOUNT, 1, context.started_ms), faults, context.started_ms),
     };
+    if args.verify_signatures {
+        sandbox = sandbox.with_signatures_checked();
+    }
     if let Some(path) = &args.log {
         let log = OpenOptions::new().create(true).append(true).open(path);
         let log = log.map_err(|error| CliError::Write { path: path.clone(), reason: error.to_string() })?;
@@ -156,7 +159,7 @@ fn copy(roster: &Roster, seed: u64, now: i64) -> Account {
             attached: user.policies.attached.clone(),
             inline: inline(&user.policies),
             boundary: user.boundary.clone(),
-            access_keys: Vec::new(),
+            ..User::default()
         };
         state.users.insert(key(user.name.as_str()), Arc::new(copied));
     }

@@ -11,16 +11,16 @@ use crate::prompt::{Answer, Choice, Prompter, YesNo};
 use crate::terminal::safe;
 
 /// A dialogue about open questions.
-pub(super) struct Asking<'a, 'p> {
-    pub(super) taxonomy: &'a Taxonomy,
-    pub(super) choices: &'a mut Choices,
-    pub(super) prompter: &'a mut Prompter<'p>,
+pub(crate) struct Asking<'a, 'p> {
+    pub(crate) taxonomy: &'a Taxonomy,
+    pub(crate) choices: &'a mut Choices,
+    pub(crate) prompter: &'a mut Prompter<'p>,
     /// Common groups to which a person said no for everybody.
-    pub(super) refused: HashSet<GroupName>,
+    pub(crate) refused: HashSet<GroupName>,
 }
 
 impl Asking<'_, '_> {
-    pub(super) async fn question(&mut self, question: &Question, rest: &[Question]) -> Answer<()> {
+    pub(crate) async fn question(&mut self, question: &Question, rest: &[Question]) -> Answer<()> {
         match question {
             Question::Common { user, group } => self.common(user, group, rest).await,
             Question::Category { user } if self.choices.category.contains_key(user) => Answer::Skipped,
