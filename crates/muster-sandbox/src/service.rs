@@ -68,7 +68,11 @@ struct Inner {
     log: Option<Box<dyn Write + Send>>,
     file: Option<StateFile>,
     verify_signatures: bool,
+    checks_time: bool,
 }
+
+/// How far a request's own time may be from the account's. Source: AWS General Reference, Signature Version 4.
+const CLOCKS_APART_MS: Millis = 15 * 60 * 1000;
 
 /// The account's clock: a start, and the runtime's own time since then, which a test can let fly.
 #[derive(Debug, Clone, Copy)]
@@ -102,7 +106,15 @@ impl Sandbox {
         account.delay_ms = Millis::try_from(faults.delay.as_millis()).unwrap_or(Millis::MAX);
         let clock = Clock { start_ms, start: Instant::now(), speed: faults.clock.max(1) };
         let course = Course::new(faults);
-        let inner = Inner { account, course, requests: 0, log: None, file: None, verify_signatures: false };
+        let inner = Inner {
+            account,
+            course,
+            requests: 0,
+            log: None,
+            file: None,
+            verify_signatures: false,
+            checks_time: clock.speed == 1,
+        };
         Self { inner: Arc::new(Mutex::new(inner)), clock }
     }
 
@@ -221,10 +233,11 @@ impl Inner {
         fate: &Fate,
         now: Millis,
     ) -> Result<crate::engine::Reply, IamError> {
+        self.account.catch_up(now);
         let key_id = form.access_key_id.as_deref().unwrap_or_default();
         let caller = self.account.owner_of_key(key_id)?;
         if self.verify_signatures {
-            self.verify(request)?;
+            self.verify(request, now)?;
         }
         if matches!(caller, crate::engine::Caller::User(_)) {
             self.account.note_use(key_id, now, api_of(&form.action, &form.version));
@@ -239,9 +252,14 @@ impl Inner {
     }
 
     /// Holds a request to the secret of its key. The administrator's key is AWS's documentation's own example.
-    fn verify(&self, request: &WireRequest) -> Result<(), IamError> {
+    fn verify(&self, request: &WireRequest, now: Millis) -> Result<(), IamError> {
         let header = request.header("authorization").ok_or_else(IamError::unsigned)?;
         let authorization = Authorization::read(header).ok_or_else(IamError::wrong_signature)?;
+        authorization.check_scope(request)?;
+        // An account whose clock flies has no time in common with its clients.
+        if self.checks_time && Authorization::age_ms(request, now).is_none_or(|age| age > CLOCKS_APART_MS) {
+            return Err(IamError::expired());
+        }
         let secret = match authorization.access_key_id {
             "AKIAIOSFODNN7EXAMPLE" => Some("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
             id => self.account.secret_of_key(id),

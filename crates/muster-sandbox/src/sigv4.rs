@@ -5,7 +5,7 @@
 use hmac::{KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
-use crate::engine::hex;
+use crate::engine::{IamError, Millis, hex};
 use crate::service::WireRequest;
 
 /// What the `Authorization` header says.
@@ -31,6 +31,33 @@ impl<'r> Authorization<'r> {
             signed_headers: part("SignedHeaders")?,
             signature: part("Signature")?,
         })
+    }
+
+    /// Refuses what AWS would not take for a signed request to IAM or STS at all.
+    pub(crate) fn check_scope(&self, request: &WireRequest) -> Result<(), IamError> {
+        let signed = |name: &str| self.signed_headers.split(';').any(|header| header == name);
+        let date = request.header("x-amz-date").unwrap_or_default();
+        let parts: Vec<&str> = self.scope.split('/').collect();
+        let good = matches!(parts.as_slice(), [day, region, "iam" | "sts", "aws4_request"]
+            if !region.is_empty() && day.len() == 8 && date.starts_with(day));
+        if good && signed("host") && signed("x-amz-date") { Ok(()) } else { Err(IamError::wrong_signature()) }
+    }
+
+    /// Returns how far the request's time is from another, in milliseconds.
+    pub(crate) fn age_ms(request: &WireRequest, now: Millis) -> Option<Millis> {
+        let date = request.header("x-amz-date")?;
+        let (day, time) = date.strip_suffix('Z')?.split_once('T')?;
+        let text = format!(
+            "{}-{}-{}T{}:{}:{}Z",
+            day.get(..4)?,
+            day.get(4..6)?,
+            day.get(6..)?,
+            time.get(..2)?,
+            time.get(2..4)?,
+            time.get(4..)?
+        );
+        let at: jiff::Timestamp = text.parse().ok()?;
+        Some((now - at.as_millisecond()).abs())
     }
 
     /// Returns whether the request was signed with this secret.

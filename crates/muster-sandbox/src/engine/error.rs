@@ -106,6 +106,11 @@ impl IamError {
         )
     }
 
+    /// `RequestExpired`: the request's own time is too far off.
+    pub fn expired() -> Self {
+        Self::new("RequestExpired", 400, "Request has expired.")
+    }
+
     /// `EntityTemporarilyUnmodifiable`.
     pub fn unmodifiable(message: &str) -> Self {
         Self::new("EntityTemporarilyUnmodifiable", 409, message)

@@ -10,6 +10,9 @@ use super::{Account, Call, Caller, IamError, Params, Reply, seconds, timestamp};
 /// Symbols that the policy counts. Source: IAM User Guide, "Set an account password policy for IAM users".
 const SYMBOLS: &str = "!@#$%^&*()_+-=[]{}|'";
 
+/// Earlier passwords that are remembered. Source: service model, `PasswordReusePrevention` up to 24.
+const EARLIER_MAX: usize = 24;
+
 /// What an account asks of passwords.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PasswordPolicy {
@@ -44,7 +47,8 @@ impl Account {
         }
         self.check_password(password)?;
         let created = seconds(call.now);
-        let login = Login { created, reset_required: reset, hash: self.hashed(&user, password) };
+        let hash = self.hashed(&user, password);
+        let login = Login { created, reset_required: reset, hash, earlier: Vec::new() };
         let reply = login_reply(&user, &login);
         user.login = Some(login);
         self.write_user(call.now, user);
@@ -103,11 +107,20 @@ impl Account {
             return Err(refused());
         }
         let allowed = self.current.password_policy.is_some_and(|policy| policy.users_may_change);
-        if !allowed && !login.reset_required {
+        if !allowed && !self.is_allowed(&user, "iam:ChangePassword") {
             return Err(refused());
         }
         self.check_password(new)?;
-        user.login = Some(Login { hash: self.hashed(&user, new), reset_required: false, ..login });
+        let hash = self.hashed(&user, new);
+        let kept =
+            self.current.password_policy.and_then(|policy| policy.reuse_prevention).unwrap_or_default();
+        let kept = usize::try_from(kept).unwrap_or_default();
+        if login.earlier.iter().take(kept).any(|earlier| *earlier == hash) {
+            return Err(IamError::password("Password is one of the earlier ones, and may not be used again"));
+        }
+        let mut earlier = vec![login.hash.clone()];
+        earlier.extend(login.earlier.iter().take(EARLIER_MAX - 1).cloned());
+        user.login = Some(Login { hash, reset_required: false, earlier, ..login });
         self.write_user(call.now, user);
         Ok(Reply::new())
     }
@@ -152,6 +165,20 @@ impl Account {
         }
         self.write(call.now, Edit::PasswordPolicy(None));
         Ok(Reply::new())
+    }
+
+    /// Returns whether a policy of the user or of its groups names the action in an `Allow`, and none in a `Deny`;
+    /// conditions and resources are not looked at.
+    fn is_allowed(&self, user: &User, action: &str) -> bool {
+        let groups = user.groups.iter().filter_map(|key| self.current.groups.get(key));
+        let attached = user.attached.iter().chain(groups.clone().flat_map(|group| &group.attached));
+        let attached =
+            attached.filter_map(|arn| self.current.policies.get(arn)).map(|policy| &policy.document);
+        let inline =
+            user.inline.iter().chain(groups.flat_map(|group| &group.inline)).map(|policy| &policy.document);
+        let documents: Vec<&String> = attached.chain(inline).collect();
+        let says = |effect: &str| documents.iter().any(|document| names(document, effect, action));
+        says("Allow") && !says("Deny")
     }
 
     fn no_policy(&self) -> IamError {
@@ -213,6 +240,29 @@ fn number(params: &Params, name: &str, least: u32, most: u32) -> Result<Option<u
         "1 validation error detected: Value at '{name}' failed to satisfy constraint: Member must have value between \
          {least} and {most}"
     )))
+}
+
+/// Returns whether a statement with this effect names an action, by name or by a pattern that ends in `*`.
+fn names(document: &str, effect: &str, action: &str) -> bool {
+    let Ok(policy) = serde_json::from_str::<serde_json::Value>(document) else { return false };
+    let statements = match policy.get("Statement") {
+        Some(serde_json::Value::Array(list)) => list.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    };
+    let fits = |pattern: &serde_json::Value| {
+        pattern.as_str().is_some_and(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => action.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start)),
+            None => pattern.eq_ignore_ascii_case(action),
+        })
+    };
+    statements.iter().filter(|statement| statement.get("Effect").is_some_and(|e| e == effect)).any(
+        |statement| match statement.get("Action") {
+            Some(serde_json::Value::Array(list)) => list.iter().any(fits),
+            Some(one) => fits(one),
+            None => false,
+        },
+    )
 }
 
 fn no_login(user: &User) -> IamError {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hmac::{KeyInit as _, Mac as _};
 use qrcode::QrCode;
 
-use super::params::{code, device_name, name_128, path, serial};
+use super::params::{TAGS_MAX, code, device_name, name_128, path, serial};
 use super::state::{Edit, MfaDevice, User, key};
 use super::users::tag_reply;
 use super::{Account, Call, Draw, IamError, Millis, Reply, seconds, timestamp};
@@ -168,10 +168,17 @@ impl Account {
     pub(super) fn tag_mfa_device(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
         let serial = call.params.required("SerialNumber", serial)?;
         let tags = call.params.tags()?;
+        if tags.is_empty() {
+            return Err(IamError::invalid("Tags must not be empty."));
+        }
         let mut device = self.device_to_write(serial)?;
+        // Case counts here, other than with users. Source: captures of real answers, tags.
         for tag in tags {
             device.tags.retain(|old| old.key != tag.key);
             device.tags.push(tag);
+        }
+        if device.tags.len() > TAGS_MAX {
+            return Err(IamError::limit("TagsPerMFADevice", TAGS_MAX));
         }
         self.write_device(call.now, device);
         Ok(Reply::new())

@@ -201,7 +201,10 @@ pub const OPERATIONS: &[(&str, Service)] = &[
 
 impl Account {
     /// Takes an account over as it is.
-    pub fn new(identity: Identity, quotas: Quotas, state: State) -> Self {
+    pub fn new(identity: Identity, quotas: Quotas, mut state: State) -> Self {
+        for policy in policies::of_aws(&identity.partition) {
+            state.policies.entry(policy.arn.clone()).or_insert_with(|| Arc::new(policy));
+        }
         Self {
             identity,
             quotas,
@@ -246,11 +249,7 @@ impl Account {
     ///
     /// With the error that IAM would answer; nothing has changed then.
     pub fn call(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
-        while self.pending.front().is_some_and(|(at, _)| *at <= call.now) {
-            if let Some((_, edit)) = self.pending.pop_front() {
-                self.visible.apply(&edit);
-            }
-        }
+        self.catch_up(call.now);
         let service = OPERATIONS.iter().find(|(name, _)| *name == call.action).map(|(_, service)| *service);
         if service.is_none_or(|service| service.version() != call.version) {
             return Err(IamError::unknown_action(call.action, call.version));
@@ -336,6 +335,15 @@ impl Account {
             "UploadSSHPublicKey" => self.upload_ssh_public_key(call),
             "GetCallerIdentity" => Ok(self.get_caller_identity(call)),
             action => Err(IamError::unknown_action(action, call.version)),
+        }
+    }
+
+    /// Makes visible what has been waiting long enough.
+    pub(crate) fn catch_up(&mut self, now: Millis) {
+        while self.pending.front().is_some_and(|(at, _)| *at <= now) {
+            if let Some((_, edit)) = self.pending.pop_front() {
+                self.visible.apply(&edit);
+            }
         }
     }
 

@@ -14,6 +14,33 @@ use super::{Account, Call, IamError, Reply, seconds, timestamp};
 /// RFC 3986: everything but the unreserved characters is encoded.
 const DOCUMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
+/// Policies of AWS's own that are there in every account: those that muster itself has to do with.
+const OF_AWS: [(&str, &str); 3] = [
+    (
+        "AdministratorAccess",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
+    ),
+    ("AWSDenyAll", r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#),
+    (
+        "IAMUserChangePassword",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:ChangePassword"],"Resource":["arn:aws:iam::*:user/${aws:username}"]},{"Effect":"Allow","Action":["iam:GetAccountPasswordPolicy"],"Resource":"*"}]}"#,
+    ),
+];
+
+/// Returns them for a partition.
+pub(super) fn of_aws(partition: &str) -> impl Iterator<Item = ManagedPolicy> {
+    OF_AWS.into_iter().map(move |(name, document)| ManagedPolicy {
+        arn: format!("arn:{partition}:iam::aws:policy/{name}"),
+        name: name.to_owned(),
+        path: "/".to_owned(),
+        id: format!("ANPA{:A<17}", name.to_ascii_uppercase().chars().take(17).collect::<String>()),
+        // The day on which AWS brought managed policies out.
+        created: 1_423_699_200,
+        description: String::new(),
+        document: document.to_owned(),
+    })
+}
+
 /// Returns a policy's text as IAM answers it.
 pub(super) fn encoded(document: &str) -> String {
     utf8_percent_encode(document, DOCUMENT).to_string()

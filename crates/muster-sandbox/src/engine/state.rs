@@ -152,6 +152,9 @@ pub struct Login {
     pub reset_required: bool,
     /// What the password is known by again.
     pub hash: String,
+    /// The same of earlier ones, the latest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<String>,
 }
 
 /// An MFA device.
