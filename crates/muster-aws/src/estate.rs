@@ -29,33 +29,33 @@ pub async fn estate(account: &Account, user: &UserName) -> Result<Option<Estate>
     let reader = Reader { gateway, user: &name };
     // Boxed: ten futures side by side are larger than a stack should hold.
     let read = tokio::try_join!(
-        Box::pin(reader.has_login_profile()),
-        Box::pin(reader.access_keys()),
-        Box::pin(reader.ssh_keys()),
-        Box::pin(reader.certificates()),
-        Box::pin(reader.service_credentials()),
-        Box::pin(reader.mfa_devices()),
-        Box::pin(reader.stray_devices(account)),
-        Box::pin(groups_of(gateway, &name)),
-        Box::pin(reader.inline()),
-        Box::pin(reader.attached()),
+        Box::pin(seen(reader.has_login_profile())),
+        Box::pin(seen(reader.access_keys())),
+        Box::pin(seen(reader.ssh_keys())),
+        Box::pin(seen(reader.certificates())),
+        Box::pin(seen(reader.service_credentials())),
+        Box::pin(seen(reader.mfa_devices())),
+        Box::pin(seen(reader.stray_devices(account))),
+        Box::pin(seen(groups_of(gateway, &name))),
+        Box::pin(seen(reader.inline())),
+        Box::pin(seen(reader.attached())),
     );
-    let (
-        login_profile,
-        access_keys,
-        ssh_keys,
-        certificates,
-        service_credentials,
-        mfa,
-        stray,
-        groups,
-        inline,
-        attached,
-    ) = match read {
+    let (login, keys, ssh, certificates, services, mfa, stray, groups, inline, attached) = match read {
         // Gone while it was looked at.
         Err(error) if error.kind == Kind::NotFound => return Ok(None),
         other => other?,
     };
+    let mut unseen = Vec::new();
+    let login_profile = or_unseen(login, "a password", &mut unseen);
+    let access_keys = or_unseen(keys, "access keys", &mut unseen);
+    let ssh_keys = or_unseen(ssh, "SSH keys", &mut unseen);
+    let certificates = or_unseen(certificates, "signing certificates", &mut unseen);
+    let service_credentials = or_unseen(services, "service-specific credentials", &mut unseen);
+    let mfa_devices = or_unseen(mfa, "MFA devices", &mut unseen);
+    let stray_devices = or_unseen(stray, "unassigned MFA devices", &mut unseen);
+    let groups = or_unseen(groups, "groups", &mut unseen);
+    let inline = or_unseen(inline, "inline policies", &mut unseen);
+    let attached = or_unseen(attached, "attached policies", &mut unseen);
     let boundary = found.permissions_boundary().and_then(|b| b.permissions_boundary_arn());
     Ok(Some(Estate {
         user_id: found.user_id().to_owned(),
@@ -70,11 +70,12 @@ pub async fn estate(account: &Account, user: &UserName) -> Result<Option<Estate>
         ssh_keys,
         certificates,
         service_credentials,
-        mfa_devices: mfa,
-        stray_devices: stray,
+        mfa_devices,
+        stray_devices,
         groups,
         inline,
         attached,
+        unseen,
         user: name,
     }))
 }
@@ -88,6 +89,21 @@ pub async fn user_exists(gateway: &Gateway, user: &UserName) -> Result<bool, Cal
         Err(error) if error.kind == Kind::NotFound => Ok(false),
         other => other.map(|_| true),
     }
+}
+
+/// A list that the caller may not read is `None`: that is something else than an empty one.
+async fn seen<T>(read: impl Future<Output = Result<T, CallError>>) -> Result<Option<T>, CallError> {
+    match read.await {
+        Err(error) if error.kind == Kind::Denied => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn or_unseen<T: Default>(read: Option<T>, what: &str, unseen: &mut Vec<String>) -> T {
+    read.unwrap_or_else(|| {
+        unseen.push(what.to_owned());
+        T::default()
+    })
 }
 
 struct Reader<'r> {

@@ -194,7 +194,15 @@ impl Journal {
     ) -> Result<T, StepError> {
         let change = self.changes.fetch_add(1, Ordering::Relaxed) + 1;
         let state = serde_json::json!({ "at_s": (self.clock)() });
-        self.record.durable_line(&Line::Before { change, mutation: mutation.clone(), state })?;
+        if let Err(error) =
+            self.record.durable_line(&Line::Before { change, mutation: mutation.clone(), state })
+        {
+            // A disk that is full is no reason to leave a credential alive: that it may be there is written down.
+            if !mutation.takes_away() {
+                return Err(error.into());
+            }
+            tracing::warn!(target: "muster", %error);
+        }
         let result = send().await;
         let outcome = result.as_ref().err().map_or_else(|| "done".to_owned(), ToString::to_string);
         tracing::info!(target: "muster", change, call = %mutation, outcome);
@@ -235,6 +243,8 @@ pub struct OpenJournal {
 /// A task that a crash left open.
 #[derive(Debug, Clone)]
 pub struct OpenTask {
+    /// The id of the run that began it.
+    pub run: String,
     /// The task.
     pub task: Task,
     /// The user's id, where it was learned.
@@ -254,6 +264,7 @@ impl OpenJournal {
         for line in &self.lines {
             match line {
                 Line::Begin { at_s, task } => open.push(OpenTask {
+                    run: self.head.run.clone(),
                     task: task.clone(),
                     user_id: task.user_id.clone(),
                     calls: Vec::new(),
@@ -287,32 +298,78 @@ impl OpenJournal {
     }
 }
 
-/// Returns the journals that are there, oldest first.
-pub fn open_journals(home: &Home) -> Result<Vec<OpenJournal>, RecordError> {
-    let folder = home.path("journal");
-    let io = |source| RecordError::Io { what: "read", path: folder.clone(), source };
-    let entries = match std::fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(io(error)),
-    };
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(io)?.path();
-        if path.extension().is_some_and(|ending| ending == "jsonl") {
-            paths.push(path);
+/// The journals of an account.
+#[derive(Debug, Default)]
+pub struct Journals {
+    /// Those that can be read, oldest first.
+    pub open: Vec<OpenJournal>,
+    /// Why others cannot.
+    pub unreadable: Vec<RecordError>,
+    /// Those in which nothing was begun: a crash came before the first line was whole.
+    empty: Vec<PathBuf>,
+}
+
+impl Journals {
+    /// Reads them.
+    pub fn read(home: &Home) -> Result<Self, RecordError> {
+        let folder = home.path("journal");
+        let io = |source| RecordError::Io { what: "read", path: folder.clone(), source };
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(io(error)),
+        };
+        let mut paths = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(io)?.path();
+            if path.extension().is_some_and(|ending| ending == "jsonl") {
+                paths.push(path);
+            }
         }
-    }
-    paths.sort();
-    let mut journals = Vec::new();
-    for path in paths {
-        // Nothing was begun before the first line was whole.
-        if std::fs::read(&path).is_ok_and(|bytes| !bytes.contains(&b'\n')) {
-            durable::remove(&path).map_err(io)?;
-            continue;
+        paths.sort();
+        let mut journals = Self::default();
+        for path in paths {
+            if std::fs::read(&path).is_ok_and(|bytes| !bytes.contains(&b'\n')) {
+                journals.empty.push(path);
+                continue;
+            }
+            match read_record(&path) {
+                Ok((head, lines)) => journals.open.push(OpenJournal { path, head, lines }),
+                Err(error) => journals.unreadable.push(error),
+            }
         }
-        let (head, lines) = read_record(&path)?;
-        journals.push(OpenJournal { path, head, lines });
+        Ok(journals)
     }
-    Ok(journals)
+
+    /// Returns the tasks that are not ended.
+    pub fn tasks(&self) -> Vec<OpenTask> {
+        self.open.iter().flat_map(OpenJournal::open_tasks).collect()
+    }
+
+    /// Puts away journals in which nothing is open, and ends tasks of which somebody else has seen to what they were
+    /// for. Only for who holds the account's lock.
+    pub fn settle(home: &Home, clock: Clock, over: impl Fn(&OpenTask) -> bool) -> Result<(), RecordError> {
+        let journals = Self::read(home)?;
+        for path in &journals.empty {
+            durable::remove(path).map_err(|source| RecordError::Io {
+                what: "remove",
+                path: path.clone(),
+                source,
+            })?;
+        }
+        for open in &journals.open {
+            let tasks = open.open_tasks();
+            let (over, left): (Vec<&OpenTask>, Vec<&OpenTask>) = tasks.iter().partition(|task| over(task));
+            if left.is_empty() || !over.is_empty() {
+                let journal = Journal::resume(home, open, clock)?;
+                for task in over {
+                    journal.end(&task.task.user, TaskEnd::Done)?;
+                }
+                if left.is_empty() {
+                    journal.close()?;
+                }
+            }
+        }
+        Ok(())
+    }
 }

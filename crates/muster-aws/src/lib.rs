@@ -31,7 +31,7 @@ pub use gateway::{Gateway, Shield};
 pub use home::{Home, HomeError, Lock, sha256, short_hash};
 pub use interrupt::Interrupt;
 pub use journal::{
-    Clock, Journal, Mfa, NewUser, OpenJournal, OpenTask, StepError, Task, TaskEnd, TaskKind, open_journals,
+    Clock, Journal, Journals, Mfa, NewUser, OpenJournal, OpenTask, StepError, Task, TaskEnd, TaskKind,
 };
 pub use pacing::Rate;
 pub use read::{Depth, OnProgress, alias, read_groups, read_roster};

@@ -228,7 +228,14 @@ impl Record {
         text.push(b'\n');
         // One write for the whole line: after a crash a line is there or not.
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        durable::append(&mut file, &text, sync).map_err(io)
+        let before = file.metadata().map(|meta| meta.len());
+        durable::append(&mut file, &text, sync).map_err(|error| {
+            // Half a line would spoil the next one, and with it the whole record.
+            if let Ok(before) = before {
+                let _ = file.set_len(before);
+            }
+            io(error)
+        })
     }
 }
 

@@ -49,7 +49,7 @@ impl Sender<'_> {
 
     async fn call(&self, mutation: &Mutation) -> Result<Sent, CallError> {
         match self.call_once(mutation).await {
-            Err(error) if error.kind == Kind::NotFound && takes_away(mutation) => Ok(Sent::Gone),
+            Err(error) if error.kind == Kind::NotFound && mutation.takes_away() => Ok(Sent::Gone),
             other => other.map(|()| Sent::Done),
         }
     }
@@ -154,26 +154,6 @@ impl Sender<'_> {
 }
 
 fn ignore(_: impl RequestId) {}
-
-/// Returns whether a call takes something away, so that "not found" means that it is done.
-fn takes_away(mutation: &Mutation) -> bool {
-    matches!(
-        mutation,
-        Mutation::RemoveUserFromGroup { .. }
-            | Mutation::DeleteUser { .. }
-            | Mutation::DeleteLoginProfile { .. }
-            | Mutation::DeleteAccessKey { .. }
-            | Mutation::DeactivateMFADevice { .. }
-            | Mutation::DeleteVirtualMFADevice { .. }
-            | Mutation::DeleteSSHPublicKey { .. }
-            | Mutation::DeleteSigningCertificate { .. }
-            | Mutation::DeleteServiceSpecificCredential { .. }
-            | Mutation::DeleteUserPolicy { .. }
-            | Mutation::DetachUserPolicy { .. }
-            | Mutation::DeleteUserPermissionsBoundary { .. }
-            | Mutation::UntagUser { .. }
-    )
-}
 
 fn status(active: bool) -> StatusType {
     if active { StatusType::Active } else { StatusType::Inactive }

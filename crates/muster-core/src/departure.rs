@@ -51,9 +51,14 @@ pub fn deny_attached(user: &UserName, partition: &str) -> Mutation {
     Mutation::AttachUserPolicy { user: user.clone(), policy: deny_all_arn(partition) }
 }
 
-/// Returns whether a user is denied everything by a policy of ours.
+/// Returns whether a user is denied everything: by what the policy says, not by what it is called.
 pub fn is_denied(estate: &Estate) -> bool {
-    has_inline_deny(estate) || estate.attached.iter().any(|arn| arn.ends_with(":iam::aws:policy/AWSDenyAll"))
+    let denies = |document: &str| {
+        let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
+        parse(document).is_some() && parse(document) == parse(DENY_DOCUMENT)
+    };
+    let inline = estate.inline.iter().any(|policy| policy.name == DENY_POLICY && denies(&policy.document));
+    inline || estate.attached.iter().any(|arn| arn.ends_with(":iam::aws:policy/AWSDenyAll"))
 }
 
 fn has_inline_deny(estate: &Estate) -> bool {
@@ -201,8 +206,8 @@ fn switches(estate: &Estate, active: bool, which: impl Fn(bool) -> bool) -> Vec<
     calls
 }
 
-/// Returns the calls that give a user back what it had before its quarantine, as far as that still exists; the
-/// denying policy, and the password, are not among them.
+/// Returns the calls that make a user what it was before its quarantine, as far as that still exists; the denying
+/// policy, and a new password, are not among them. What came to it during the quarantine is switched off.
 pub fn restoration(before: &Estate, now: &Estate, disabled_group: Option<&GroupName>) -> Vec<Mutation> {
     let user = || now.user.clone();
     let had = |id: &str, list: &[crate::estate::CredentialFacts]| {
@@ -238,6 +243,23 @@ pub fn restoration(before: &Estate, now: &Estate, disabled_group: Option<&GroupN
             .collect(),
         ..now.clone()
     };
+    let fresh = Estate {
+        access_keys: now
+            .access_keys
+            .iter()
+            .filter(|key| before.access_keys.iter().all(|old| old.id != key.id))
+            .cloned()
+            .collect(),
+        ssh_keys: unknown(&now.ssh_keys, &before.ssh_keys),
+        certificates: unknown(&now.certificates, &before.certificates),
+        service_credentials: unknown(&now.service_credentials, &before.service_credentials),
+        ..now.clone()
+    };
+    calls.extend(switches(&fresh, false, |active| active));
+    if now.login_profile {
+        // The quarantine took the password away: whoever made this one, it is not the user's own.
+        calls.push(Mutation::DeleteLoginProfile { user: user() });
+    }
     calls.extend(switches(&back, true, |active| !active));
     let tagged = now.tags.iter().any(|tag| tag.key == DISABLED_AT || tag.key == DISABLED_BY);
     if tagged {
@@ -245,6 +267,21 @@ pub fn restoration(before: &Estate, now: &Estate, disabled_group: Option<&GroupN
         calls.push(Mutation::UntagUser { user: user(), keys });
     }
     calls
+}
+
+/// Returns the credentials that were not there before.
+fn unknown(
+    now: &[crate::estate::CredentialFacts],
+    before: &[crate::estate::CredentialFacts],
+) -> Vec<crate::estate::CredentialFacts> {
+    now.iter().filter(|credential| before.iter().all(|old| old.id != credential.id)).cloned().collect()
+}
+
+/// Returns the calls that lift our denying policy after a quarantine: not one that was there before it.
+pub fn lifting_after(before: &Estate, now: &Estate) -> Vec<Mutation> {
+    let mut ours = now.clone();
+    ours.attached.retain(|arn| !before.attached.contains(arn));
+    lifting(&ours)
 }
 
 /// What a run of `create-user` may have put on a user: nothing else is taken for its own.
@@ -330,8 +367,14 @@ pub fn administrators(roster: &Roster) -> Vec<&UserName> {
     };
     let by_group =
         |group: &GroupName| roster.group(group).and_then(|group| group.policies.as_ref()).is_some_and(all);
-    let administrators =
-        roster.users.iter().filter(|user| all(&user.policies) || user.groups.iter().any(by_group));
+    // Who is denied everything administers nothing.
+    let is_denied = |policies: &Policies| {
+        policies.inline.iter().any(|policy| policy.name == DENY_POLICY)
+            || policies.attached.iter().any(|arn| arn.ends_with(":iam::aws:policy/AWSDenyAll"))
+    };
+    let administrators = roster.users.iter().filter(|user| {
+        !is_denied(&user.policies) && (all(&user.policies) || user.groups.iter().any(by_group))
+    });
     administrators.map(|user| &user.name).collect()
 }
 
@@ -384,8 +427,8 @@ pub fn may_be_assumed_by(trust: &str, user_arn: &str, account: &str) -> bool {
     })
 }
 
-/// Returns the policy that ends all sessions of a role that were begun before a time.
-pub fn revoking(before: &str) -> String {
+/// Returns the call that ends all sessions of a role that were begun before a time.
+pub fn revocation(role: &str, before: &str) -> Mutation {
     let policy = json!({
         "Version": "2012-10-17",
         "Statement": [{
@@ -393,7 +436,11 @@ pub fn revoking(before: &str) -> String {
             "Condition": { "DateLessThan": { "aws:TokenIssueTime": before } },
         }],
     });
-    policy.to_string()
+    Mutation::PutRolePolicy {
+        role: role.to_owned(),
+        policy: REVOKE_POLICY.to_owned(),
+        document: policy.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -433,6 +480,7 @@ mod tests {
             groups: vec![GroupName::new("AllUsers"), GroupName::new("AllHumanUsers")],
             inline: vec![crate::roster::InlinePolicy { name: "own".to_owned(), document: "{}".to_owned() }],
             attached: vec!["arn:aws:iam::aws:policy/ReadOnlyAccess".to_owned()],
+            unseen: Vec::new(),
         }
     }
 
@@ -501,6 +549,7 @@ mod tests {
         now.access_keys[0].active = false;
         now.ssh_keys[0].active = false;
         now.tags.push(Tag { key: DISABLED_AT.to_owned(), value: how.at.clone() });
+        now.login_profile = false;
         let on = restoration(&before, &now, how.disabled_group.as_ref());
         assert_eq!(
             actions(&on),

@@ -44,6 +44,9 @@ pub struct Estate {
     pub inline: Vec<InlinePolicy>,
     /// ARNs of attached policies.
     pub attached: Vec<String>,
+    /// What the caller may not list, so that nobody knows what there is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<String>,
 }
 
 /// An access key.

@@ -82,6 +82,27 @@ impl Mutation {
         }
     }
 
+    /// Returns whether it takes something away, so that "not found" means that it is done, and that it should be done
+    /// even where it cannot be written down.
+    pub fn takes_away(&self) -> bool {
+        matches!(
+            self,
+            Self::RemoveUserFromGroup { .. }
+                | Self::DeleteUser { .. }
+                | Self::DeleteLoginProfile { .. }
+                | Self::DeleteAccessKey { .. }
+                | Self::DeactivateMFADevice { .. }
+                | Self::DeleteVirtualMFADevice { .. }
+                | Self::DeleteSSHPublicKey { .. }
+                | Self::DeleteSigningCertificate { .. }
+                | Self::DeleteServiceSpecificCredential { .. }
+                | Self::DeleteUserPolicy { .. }
+                | Self::DetachUserPolicy { .. }
+                | Self::DeleteUserPermissionsBoundary { .. }
+                | Self::UntagUser { .. }
+        )
+    }
+
     /// Returns the MFA device it is about.
     pub fn device(&self) -> Option<&str> {
         match self {

@@ -276,6 +276,9 @@ pub(crate) struct FolderArgs {
     /// The folder for bundles and records of users
     #[arg(long, value_name = "DIR", default_value = "users")]
     pub(crate) out_dir: PathBuf,
+    /// How long after the last thing that an earlier run wrote down it may be believed that something is not there
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "30s", hide_short_help = true)]
+    pub(crate) settle: std::time::Duration,
 }
 
 #[derive(Debug, Args)]
@@ -362,7 +365,7 @@ impl From<MfaChoice> for muster_aws::Mfa {
     }
 }
 
-fn parse_tag(text: &str) -> Result<muster_core::roster::Tag, String> {
+pub(crate) fn parse_tag(text: &str) -> Result<muster_core::roster::Tag, String> {
     let (key, value) = text.split_once('=').ok_or("a tag is written KEY=VALUE")?;
     if key.is_empty() || key.to_ascii_lowercase().starts_with("aws:") || key.starts_with("muster:") {
         return Err("the key of a tag is not empty, and does not begin with aws: or muster:".to_owned());
@@ -446,9 +449,6 @@ pub(crate) struct RecoverArgs {
     /// Complete half-made users, with fresh secrets, instead of removing them
     #[arg(long)]
     pub(crate) resume: bool,
-    /// How long after the last thing that was written down it may be believed that something is not there
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "30s")]
-    pub(crate) settle: std::time::Duration,
     #[command(flatten)]
     pub(crate) seal: SealArgs,
     #[command(flatten)]

@@ -228,7 +228,7 @@ impl Context {
             }
         }
         self.terminal.say(format_args!("{} {}", self.terminal.on_err("error:", BAD), lines_safe(&text)));
-        if let Some(help) = error.help() {
+        if let Some(help) = error.help(self.changed.get()) {
             self.terminal.say(format_args!("  help: {}", help.replace('\n', "\n        ")));
         }
     }

@@ -123,9 +123,14 @@ impl CliError {
         }
     }
 
-    /// Returns what to do about it.
-    pub(crate) fn help(&self) -> Option<String> {
+    /// Returns what to do about it. `changed`: some of the run had been done.
+    pub(crate) fn help(&self, changed: bool) -> Option<String> {
         match self {
+            Self::Call(error) if changed => {
+                let help = help_with(error, None).map(|help| format!("\n{help}")).unwrap_or_default();
+                Some(format!("some of it was done; `muster recover` finishes what was begun{help}"))
+            }
+            Self::Step(StepError::Call(error)) => help_with(error, None),
             Self::Usage { help, .. } => help.clone(),
             Self::WrongAccount { .. } => {
                 Some("nothing was changed; use the right profile, or correct `account` in the config".to_owned())

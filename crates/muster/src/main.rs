@@ -68,6 +68,10 @@ fn main() -> ExitCode {
             if context.changed.get() { Exit::Partial } else { error.exit() }
         }
     };
+    #[cfg(debug_assertions)]
+    if context.environment.cut.is_some() {
+        context.terminal.say(format_args!("passed {} places", muster_aws::cut::passed()));
+    }
     match context.terminal.output_error() {
         None => exit.into(),
         Some(error) => {

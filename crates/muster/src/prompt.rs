@@ -6,10 +6,15 @@ use muster_aws::Interrupt;
 
 use crate::terminal::Terminal;
 
-/// Passes a second of a countdown.
-#[expect(clippy::disallowed_methods, reason = "nothing is waited for but the person")]
-async fn a_second() {
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+/// Ticks once a second, on a thread of its own: with an embedded account the runtime's time stands still.
+fn ticks() -> tokio::sync::mpsc::UnboundedReceiver<()> {
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        while sender.send(()).is_ok() {
+            std::thread::sleep(std::time::Duration::from_secs(1));
+        }
+    });
+    receiver
 }
 
 /// Wrong answers to one question before it is skipped.
@@ -102,14 +107,14 @@ impl<'c> Prompter<'c> {
     }
 
     /// Asks a question that only a person at a terminal can answer with yes: neither `--yes` nor a pipe can.
-    pub(crate) async fn only_a_person(&mut self, question: impl Display) -> bool {
-        if !self.interactive() || self.ended {
-            return false;
+    pub(crate) async fn only_a_person(&mut self, question: impl Display) -> Answer<YesNo> {
+        if !self.interactive() {
+            return Answer::End;
         }
         let agreed = std::mem::take(&mut self.yes);
         let answer = self.yes_no(question, 0).await;
         self.yes = agreed;
-        matches!(answer, Answer::Given(YesNo::Yes | YesNo::YesToAll))
+        answer
     }
 
     /// Asks for a line of text.
@@ -137,6 +142,7 @@ impl<'c> Prompter<'c> {
         let mut next = seconds_left();
         let shown = |left: u64| format!("{question} (the next one in {left:2} s)");
         terminal.ask(shown(next));
+        let mut ticks = ticks();
         let mut line = std::pin::pin!(self.line());
         loop {
             tokio::select! {
@@ -146,7 +152,7 @@ impl<'c> Prompter<'c> {
                         other => other,
                     };
                 }
-                () = a_second() => {
+                Some(()) = ticks.recv() => {
                     let left = seconds_left();
                     // Once it is there, the question stays as it is.
                     let text = if left <= next { shown(left) } else { format!("{question} (it is there now)  ") };

@@ -214,6 +214,8 @@ struct Listed {
     user_ids: Vec<UserId>,
     /// Why it cannot be encrypted to.
     problem: Option<&'static str>,
+    /// The key as a whole has expired, is revoked or not valid.
+    is_over: bool,
 }
 
 struct UserId {
@@ -265,9 +267,10 @@ impl UserId {
 
     /// Returns whether this is the address or the whole user id that a text names.
     fn is(&self, text: &str) -> bool {
-        let text = text.trim().trim_start_matches('<').trim_end_matches('>');
+        let text = text.trim();
+        let bare = text.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(text);
         self.text.eq_ignore_ascii_case(text)
-            || self.address().is_some_and(|address| address.eq_ignore_ascii_case(text))
+            || self.address().is_some_and(|address| address.eq_ignore_ascii_case(bare))
     }
 
     /// Returns whether this is the user id of an IAM user: its name is the address, the address's local part, or
@@ -292,7 +295,8 @@ fn listed(text: &str) -> Vec<Listed> {
             ("pub", _) => {
                 let problem = problem(field(2), field(12));
                 let ids = vec![field(5).to_owned()];
-                keys.push(Listed { fingerprint: String::new(), ids, user_ids: Vec::new(), problem });
+                let is_over = matches!(field(2), "r" | "e" | "i");
+                keys.push(Listed { fingerprint: String::new(), ids, user_ids: Vec::new(), problem, is_over });
                 wants_fingerprint = true;
             }
             ("sub", Some(key)) => key.ids.push(field(5).to_owned()),
@@ -302,8 +306,9 @@ fn listed(text: &str) -> Vec<Listed> {
                     field(10).clone_into(&mut key.fingerprint);
                 }
             }
-            // A user id that was revoked or has expired names nobody any more.
-            ("uid", Some(key)) if !matches!(field(2), "r" | "e" | "i") => {
+            // A user id that was revoked or has expired names nobody any more; where the whole key was, it still says
+            // whose it was.
+            ("uid", Some(key)) if key.is_over || !matches!(field(2), "r" | "e" | "i") => {
                 let valid = matches!(field(2), "f" | "u" | "m");
                 key.user_ids.push(UserId { text: unescaped(field(10)), valid });
             }

@@ -45,6 +45,9 @@ pub enum SealError {
         /// What was looked for.
         wanted: String,
     },
+    /// There is no recipient, and nobody agreed to plaintext.
+    #[error("there is nobody to seal it for")]
+    Nobody,
     /// Several keys are meant.
     #[error("more than one key is {wanted}: {}", fingerprints.join(", "))]
     SeveralKeys {
@@ -107,14 +110,31 @@ impl Recipient {
     /// e-mail address in the keyring.
     pub fn named(text: &str, gpg: &Gpg, always_trust: bool) -> Result<Self, SealError> {
         let text = text.trim();
-        if AgeKey::looks_like(text) {
-            return AgeKey::parse(text).map(Self::Age);
-        }
         let path = Path::new(text);
         if path.is_file() {
             return Self::in_file(path, gpg);
         }
+        if AgeKey::looks_like(text) {
+            return AgeKey::parse(text).map(Self::Age);
+        }
+        let key_file =
+            path.extension().is_some_and(|e| ["asc", "gpg", "pgp", "pub", "age"].iter().any(|k| e == *k));
+        if key_file || text.contains('/') {
+            return Err(SealError::File {
+                path: path.to_owned(),
+                reason: "there is no such file".to_owned(),
+            });
+        }
         gpg.find(text, always_trust).map(Self::Pgp)
+    }
+
+    /// Finds a recipient again by the name that [`Recipient::name`] gave: a fingerprint or a key, never a file.
+    pub fn again(name: &str, gpg: &Gpg) -> Result<Self, SealError> {
+        if AgeKey::looks_like(name) {
+            return AgeKey::parse(name).map(Self::Age);
+        }
+        // It was vouched for then.
+        gpg.find(name, true).map(Self::Pgp)
     }
 
     fn in_file(path: &Path, gpg: &Gpg) -> Result<Self, SealError> {
@@ -124,7 +144,11 @@ impl Recipient {
             return Err(wrong("it is too long for a key".to_owned()));
         }
         let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-        if bytes.starts_with(b"-----BEGIN OPENSSH PRIVATE KEY") || bytes.starts_with(b"AGE-SECRET-KEY") {
+        let is_private = |line: &&str| {
+            line.starts_with("-----BEGIN") && line.contains("PRIVATE KEY")
+                || line.starts_with("AGE-SECRET-KEY")
+        };
+        if std::str::from_utf8(&bytes).unwrap_or_default().lines().any(|line| is_private(&line)) {
             return Err(wrong("it is a private key; give the public one".to_owned()));
         }
         let lines = std::str::from_utf8(&bytes).unwrap_or_default().lines().map(str::trim);
@@ -161,6 +185,8 @@ pub struct Sealer {
     gpg: Gpg,
     own: Vec<Recipient>,
     escrow: Option<Recipient>,
+    /// A person agreed to plaintext.
+    plaintext_agreed: bool,
 }
 
 /// Who gets a copy of a secret.
@@ -173,9 +199,14 @@ pub enum Copies {
 }
 
 impl Sealer {
-    /// Seals for these; without any, everything stays in clear.
+    /// Seals for these; without any, nothing can be saved until a person agrees to plaintext.
     pub fn new(gpg: Gpg, own: Vec<Recipient>, escrow: Option<Recipient>) -> Self {
-        Self { gpg, own, escrow }
+        Self { gpg, own, escrow, plaintext_agreed: false }
+    }
+
+    /// A person has agreed that what has no recipient is saved in clear.
+    pub fn agree_to_plaintext(&mut self) {
+        self.plaintext_agreed = true;
     }
 
     /// Returns whether nothing is sealed.
@@ -213,6 +244,9 @@ impl Sealer {
     /// nothing is sealed.
     pub fn seal(&self, name: &str, plaintext: &[u8], copies: Copies) -> Result<Vec<BundleFile>, SealError> {
         if self.is_plaintext() {
+            if !self.plaintext_agreed || self.escrow.is_some() {
+                return Err(SealError::Nobody);
+            }
             let bytes = Zeroizing::new(plaintext.to_vec());
             return Ok(vec![BundleFile { name: name.to_owned(), bytes }]);
         }

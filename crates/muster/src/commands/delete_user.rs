@@ -13,45 +13,43 @@ use crate::error::{CliError, count};
 use crate::exit::Exit;
 use crate::prompt::{Answer, Prompter};
 use crate::terminal::{CARE, safe};
-use crate::users::{Guards, OutFolder, Report, UserReport, Work, check_names, records, settle_earlier};
+use crate::users::{
+    Guards, OutFolder, Report, UserReport, Work, check_names, earlier, end_earlier, records, settle,
+};
 
 pub(crate) async fn run(context: &Context, args: &DeleteUserArgs) -> Result<Exit, CliError> {
     let config = context.config()?;
     let settings = context.settings(&config, Tool::DeleteUser, &Overrides::default())?;
-    let folder = OutFolder::new(&args.folder.out_dir)?;
+    let folder = OutFolder::new(&args.folder)?;
     let mut names = args.names.all();
-    if let (true, Some(_)) = (names.is_empty(), args.disabled_for) {
+    let by_records = names.is_empty() && args.disabled_for.is_some();
+    if by_records {
         names = records(folder.path())?.into_iter().map(|record| record.before.user).collect();
-        if names.is_empty() {
-            context.terminal.say(format_args!(
-                "`{}` holds no record of a disabled user: there is nothing to do",
-                folder.path().display()
-            ));
-            return Ok(Exit::Ok);
-        }
     }
-    check_names(&names)?;
+    if !by_records {
+        check_names(&names)?;
+    }
     let session = context.connect(&config, &settings, !args.dry_run).await?;
     let _lock = if args.dry_run { None } else { Some(session.home.lock()?) };
-    let earlier: Vec<UserName> = if args.dry_run {
-        Vec::new()
-    } else {
-        let open = crate::users::open_tasks(&session)?;
-        settle_earlier(context, &session, &folder, &names, &settings, &config).await?;
-        open.into_iter()
-            .filter(|open| open.task.kind == TaskKind::Delete)
-            .map(|open| open.task.user)
-            .collect()
+    let open = if args.dry_run { Vec::new() } else { earlier(context, &session, &names)? };
+    let of = |user: &UserName| {
+        open.iter().find(|open| open.task.user == *user && open.task.kind == TaskKind::Delete)
     };
 
     let guards = Guards::new(context, &session, &settings).await?;
-    let (mut estates, mut problems) = (Vec::new(), Vec::new());
+    let (mut estates, mut finished, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     for name in &names {
-        match estate(&session.account, name).await? {
-            Some(found) => estates.push(found),
-            // Finished a moment ago, in the place of the run that was cut off.
-            None if earlier.contains(name) => {}
-            None => {
+        let mut found = estate(&session.account, name).await?;
+        if let (None, Some(open)) = (&found, of(name)) {
+            settle(context, &session, open, &folder).await;
+            found = estate(&session.account, name).await?;
+        }
+        match (found, of(name)) {
+            (Some(found), _) => estates.push(found),
+            (None, Some(open)) => finished.push(open),
+            // Somebody else has deleted it since it was disabled.
+            (None, None) if by_records => {}
+            (None, None) => {
                 let help = guards.nearest(name).unwrap_or_default();
                 problems.push(format!("the account has no user `{name}`{help}"));
             }
@@ -64,8 +62,6 @@ pub(crate) async fn run(context: &Context, args: &DeleteUserArgs) -> Result<Exit
     if !problems.is_empty() {
         return Err(CliError::Preflight { problems, exit: Exit::Failed });
     }
-    let mut prompter =
-        Prompter::new(&context.terminal, &context.interrupt, context.global.no_input, context.global.yes);
     for found in &estates {
         show(context, found, args);
     }
@@ -77,29 +73,41 @@ pub(crate) async fn run(context: &Context, args: &DeleteUserArgs) -> Result<Exit
         });
         return Report::new(context, &session, true, users.collect(), None).show(context);
     }
-    let mut agreed = Vec::new();
+    let mut prompter =
+        Prompter::new(&context.terminal, &context.interrupt, context.global.no_input, context.global.yes);
+    let (wanted, mut agreed) = (estates.len(), Vec::new());
     for found in estates {
         if confirmed(context, &mut prompter, &found.user).await? {
             agreed.push(found);
         }
     }
-    if agreed.is_empty() {
-        context.terminal.say("Nothing was changed.");
-        return Ok(if earlier.is_empty() { Exit::Left } else { Exit::Ok });
+    if agreed.is_empty() && finished.is_empty() {
+        let nothing = if wanted == 0 { "There is nobody to delete." } else { "Nothing was changed." };
+        context.terminal.say(nothing);
+        Report::new(context, &session, false, Vec::new(), None).show(context)?;
+        return Ok(if wanted == 0 { Exit::Ok } else { Exit::Left });
     }
     let journal = Journal::create(&session.home, &context.record_head(&config, &session), now_s)?;
     let work = Work { context, session: &session, journal: &journal, folder: &folder };
     let mut users = Vec::new();
+    for open in finished {
+        journal.begin(&work.task(&open.task.user, open.user_id.as_deref(), TaskKind::Delete))?;
+        users.push(work.deleted_already(open).await?);
+    }
     for found in &agreed {
         if context.interrupt.is_set() {
             break;
         }
         journal.begin(&work.task(&found.user, Some(&found.user_id), TaskKind::Delete))?;
-        users.push(work.delete(found, None).await?);
+        let done = Box::pin(work.delete(found, of(&found.user))).await;
+        users.push(done.unwrap_or_else(|e| UserReport::of_error(&found.user, Some(&found.user_id), &e)));
     }
     session.save()?;
     let record = super::close_journal(context, journal, &users)?;
-    Report::new(context, &session, false, users, record).show(context)
+    // Whatever else was begun about a user that is gone is over.
+    end_earlier(&session, &users, |_| true)?;
+    let exit = Report::new(context, &session, false, users, Some(record)).show(context)?;
+    Ok(if exit == Exit::Ok && agreed.len() < wanted { Exit::Left } else { exit })
 }
 
 /// Leaves only users that carry our denying policy, and whose record is old enough.
@@ -115,9 +123,7 @@ fn long_disabled(
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let mut kept = Vec::new();
     for found in estates {
-        let record = records
-            .iter()
-            .find(|record| record.before.user_id == found.user_id && record.account == session.account.id);
+        let record = records.iter().find(|record| record.is_of(context, session, &found.user_id));
         let reason = match record {
             None => Some("no record in the folder says that it was disabled".to_owned()),
             Some(_) if !is_denied(&found) => Some("it does not carry the denying policy any more".to_owned()),

@@ -1,8 +1,8 @@
 //! `muster disable-user`
 
-use muster_aws::{Journal, TaskKind, estate, owner_of_key};
+use muster_aws::{Journal, TaskKind, estate, owner_of_key, roles};
 use muster_core::config::{Overrides, Tool};
-use muster_core::departure::{Quarantine, deny, is_denied, quarantine};
+use muster_core::departure::{Quarantine, deny, is_denied, quarantine, revocation};
 use muster_core::name::GroupName;
 
 use crate::cli::DisableUserArgs;
@@ -11,14 +11,14 @@ use crate::environment::{now_s, rfc3339};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::terminal::safe;
-use crate::users::{Guards, OutFolder, Report, UserReport, Work, check_names, settle_earlier};
+use crate::users::{Guards, OutFolder, Report, UserReport, Work, check_names, earlier, end_earlier};
 
 pub(crate) async fn run(context: &Context, args: &DisableUserArgs) -> Result<Exit, CliError> {
     let config = context.config()?;
     let settings = context.settings(&config, Tool::DisableUser, &Overrides::default())?;
-    let folder = OutFolder::new(&args.folder.out_dir)?;
+    let folder = OutFolder::new(&args.folder)?;
     let mut names = args.names.all();
-    if args.access_key_id.is_empty() {
+    if args.access_key_id.is_empty() || !names.is_empty() {
         check_names(&names)?;
     }
     let session = context.connect(&config, &settings, !args.dry_run).await?;
@@ -30,10 +30,12 @@ pub(crate) async fn run(context: &Context, args: &DisableUserArgs) -> Result<Exi
             None => problems.push(format!("no user of this account has the access key `{id}`")),
         }
     }
-    let _lock = if args.dry_run { None } else { Some(session.home.lock()?) };
-    if !args.dry_run {
-        settle_earlier(context, &session, &folder, &names, &settings, &config).await?;
+    if problems.is_empty() {
+        check_names(&names)?;
     }
+    let _lock = if args.dry_run { None } else { Some(session.home.lock()?) };
+    // Nothing that an earlier run left keeps a user from being locked out now.
+    let open = if args.dry_run { Vec::new() } else { earlier(context, &session, &names)? };
     let guards = Guards::new(context, &session, &settings).await?;
     let mut estates = Vec::new();
     for name in &names {
@@ -46,14 +48,11 @@ pub(crate) async fn run(context: &Context, args: &DisableUserArgs) -> Result<Exi
         }
     }
     problems.extend(guards.problems(&estates, args.force)?);
-    for found in &estates {
-        let path = folder.file(&found.user, ".disabled.json");
-        let other = crate::users::read_record(&path)?
-            .filter(|record| record.before.user_id != found.user_id || record.account != session.account.id);
-        if other.is_some() {
-            problems
-                .push(format!("`{}` is of another user of that name; move it away first", path.display()));
-        }
+    if !args.revoke_role_sessions.is_empty() {
+        let known = roles(&session.account.gateway).await?;
+        let unknown = |name: &&String| known.iter().all(|role| !role.name.eq_ignore_ascii_case(name));
+        let unknown = args.revoke_role_sessions.iter().filter(unknown);
+        problems.extend(unknown.map(|name| format!("the account has no role `{name}`")));
     }
     if !problems.is_empty() {
         return Err(CliError::Preflight { problems, exit: Exit::Failed });
@@ -75,8 +74,9 @@ pub(crate) async fn run(context: &Context, args: &DisableUserArgs) -> Result<Exi
                 by: session.account.caller_arn.clone(),
             };
             let first = (!is_denied(found)).then(|| deny(&found.user));
-            let mut report = UserReport::new(&found.user, Some(&found.user_id))
-                .planned(first.into_iter().chain(quarantine(found, &how)));
+            let revocations = args.revoke_role_sessions.iter().map(|role| revocation(role, &how.at));
+            let calls: Vec<_> = first.into_iter().chain(quarantine(found, &how)).chain(revocations).collect();
+            let mut report = UserReport::new(&found.user, Some(&found.user_id)).planned(calls);
             "would be disabled".clone_into(&mut report.result);
             report
         });
@@ -91,9 +91,16 @@ pub(crate) async fn run(context: &Context, args: &DisableUserArgs) -> Result<Exi
         }
         let kind = TaskKind::Disable { revoke: args.revoke_role_sessions.clone() };
         journal.begin(&work.task(&found.user, Some(&found.user_id), kind))?;
-        users.push(work.disable(found, disabled_group, &managed, &args.revoke_role_sessions).await?);
+        let mut of_user = open.iter().filter(|open| open.task.user == found.user);
+        let open = of_user.find(|open| matches!(open.task.kind, TaskKind::Disable { .. }));
+        let revoke = &args.revoke_role_sessions;
+        let done = Box::pin(work.disable(found, disabled_group, &managed, revoke, open)).await;
+        users.push(done.unwrap_or_else(|e| UserReport::of_error(&found.user, Some(&found.user_id), &e)));
     }
     session.save()?;
     let record = super::close_journal(context, journal, &users)?;
-    Report::new(context, &session, false, users, record).show(context)
+    end_earlier(&session, &users, |kind| {
+        matches!(kind, TaskKind::Disable { .. } | TaskKind::Restore { .. })
+    })?;
+    Report::new(context, &session, false, users, Some(record)).show(context)
 }

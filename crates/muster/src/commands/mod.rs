@@ -55,15 +55,15 @@ pub(crate) fn close_journal(
     context: &Context,
     journal: muster_aws::Journal,
     users: &[crate::users::UserReport],
-) -> Result<Option<String>, CliError> {
-    let _ = users;
-    if context.interrupt.is_set() {
+) -> Result<String, CliError> {
+    if context.interrupt.is_set() || users.iter().any(|user| !user.errors.is_empty()) {
+        let path = journal.path().display().to_string();
         context
             .terminal
-            .say("What was begun is written down; run the same again, or `muster recover`, to finish it.");
-        return Ok(Some(journal.path().display().to_string()));
+            .say("What was begun is written down: run the same again, or `muster recover`, to go on.");
+        return Ok(path);
     }
-    Ok(Some(journal.close()?.display().to_string()))
+    Ok(journal.close()?.display().to_string())
 }
 
 /// Returns what hangs on a user, a line each.

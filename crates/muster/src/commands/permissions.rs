@@ -27,7 +27,9 @@ pub(crate) fn run(context: &Context, args: &PermissionsArgs) -> Result<Exit, Cli
     if commands.is_empty() {
         commands = Command::ALL.iter().map(|(_, command)| *command).collect();
     }
-    if commands != [Command::Snapshot] {
+    // Without groups there are memberships to change for these alone.
+    let wants_groups = [Command::CreateDefaultGroups, Command::SortUsers, Command::Revert];
+    if commands.iter().any(|command| wants_groups.contains(command)) {
         super::sort_users::require_groups(context, &settings.taxonomy, &config)?;
     }
     // One policy can serve several accounts: IAM takes `*` for the account in the ARN of a group or user.

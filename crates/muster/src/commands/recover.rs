@@ -1,10 +1,9 @@
 //! `muster recover`
 
-use std::time::Duration;
-
-use muster_aws::{Journal, NewUser, OpenTask, TaskEnd, TaskKind, account_facts, estate, open_journals};
+use muster_aws::{Journal, Journals, NewUser, OpenTask, TaskEnd, TaskKind, account_facts, estate};
 use muster_core::config::{ConfigFile, Overrides, Settings, Tool};
 use muster_core::name::{GroupName, UserName};
+use muster_credentials::sealing::Sealer;
 
 use crate::cli::RecoverArgs;
 use crate::context::{Context, Session};
@@ -14,20 +13,16 @@ use crate::exit::Exit;
 use crate::prompt::{Answer, Prompter, YesNo};
 use crate::terminal::safe;
 use crate::users::{
-    Done, Material, OutFolder, Report, Sealing, Undoing, UserReport, Work, read_record, sealer_again,
-    sealer_of,
+    Material, OutFolder, PasswordMaterial, Report, Sealing, Undoing, UserReport, Work, read_record,
+    sealer_again, sealer_of,
 };
-
-/// How long after the last thing that was written down it may be believed that something is not there.
-pub(crate) const SETTLE: Duration = Duration::from_secs(30);
 
 /// How to recover.
 pub(crate) struct Options<'a> {
-    /// These users only; empty means all.
-    pub(crate) only: &'a [UserName],
+    /// Which tasks.
+    pub(crate) which: &'a dyn Fn(&OpenTask) -> bool,
     /// Complete half-made users instead of removing them.
     pub(crate) resume: bool,
-    pub(crate) settle: Duration,
     pub(crate) sealing: Sealing,
     pub(crate) folder: &'a OutFolder,
     pub(crate) settings: &'a Settings,
@@ -35,19 +30,42 @@ pub(crate) struct Options<'a> {
     pub(crate) profile: Option<&'a str>,
 }
 
+impl Options<'_> {
+    /// Finds out for whom a user's secrets are sealed: whom the command line names, else who was found then.
+    fn sealer(
+        &self,
+        user: &UserName,
+        recipients: &[String],
+        escrow: Option<&str>,
+    ) -> Result<Sealer, CliError> {
+        if self.sealing.recipients.is_empty() && !self.sealing.allow_plaintext {
+            return Ok(sealer_again(recipients, escrow)?);
+        }
+        let mut sealer = sealer_of(user, &[], &self.sealing, self.settings)?;
+        if self.sealing.allow_plaintext {
+            sealer.agree_to_plaintext();
+        }
+        Ok(sealer)
+    }
+}
+
 pub(crate) async fn run(context: &Context, args: &RecoverArgs) -> Result<Exit, CliError> {
     let config = context.config()?;
     let settings = context.settings(&config, Tool::CreateUser, &Overrides::default())?;
-    let folder = OutFolder::new(&args.folder.out_dir)?;
+    let folder = OutFolder::new(&args.folder)?;
     let session = context.connect(&config, &settings, !args.dry_run).await?;
     let _lock = if args.dry_run { None } else { Some(session.home.lock()?) };
-    let open = crate::users::open_tasks(&session)?;
+    let journals = crate::users::journals(context, &session)?;
+    let open = journals.tasks();
     if open.is_empty() {
         if !args.dry_run {
-            close_finished(&session)?;
+            Journals::settle(&session.home, now_s, |_| false)?;
         }
-        context.terminal.say("Nothing is left half done.");
-        return Report::new(context, &session, args.dry_run, Vec::new(), None).show(context);
+        if journals.unreadable.is_empty() {
+            context.terminal.say("Nothing is left half done.");
+        }
+        Report::new(context, &session, args.dry_run, Vec::new(), None).show(context)?;
+        return Ok(if journals.unreadable.is_empty() { Exit::Ok } else { Exit::Failed });
     }
     for open in &open {
         context.terminal.say(format_args!(
@@ -76,9 +94,8 @@ pub(crate) async fn run(context: &Context, args: &RecoverArgs) -> Result<Exit, C
         return Ok(Exit::Left);
     }
     let options = Options {
-        only: &[],
+        which: &|_| true,
         resume: args.resume,
-        settle: args.settle,
         sealing: Sealing::from(&args.seal),
         folder: &folder,
         settings: &settings,
@@ -102,43 +119,38 @@ fn describe(open: &OpenTask, resume: bool) -> String {
     }
 }
 
-/// Moves journals in which nothing is open to the records.
-fn close_finished(session: &Session) -> Result<(), CliError> {
-    for open in open_journals(&session.home)? {
-        if open.open_tasks().is_empty() {
-            Journal::resume(&session.home, &open, now_s)?.close()?;
-        }
-    }
-    Ok(())
-}
-
-/// Finishes or undoes what is open, journal by journal.
+/// Finishes or undoes what is open, journal by journal; what fails about one user keeps no other from it.
 pub(crate) async fn recover(
     context: &Context,
     session: &Session,
     options: &Options<'_>,
 ) -> Result<Vec<UserReport>, CliError> {
     let mut users = Vec::new();
-    for open in open_journals(&session.home)? {
+    for open in Journals::read(&session.home)?.open {
+        let tasks = open.open_tasks();
+        let chosen: Vec<&OpenTask> = tasks.iter().filter(|task| (options.which)(task)).collect();
+        if chosen.is_empty() {
+            continue;
+        }
         let journal = Journal::resume(&session.home, &open, now_s)?;
         let work = Work { context, session, journal: &journal, folder: options.folder };
-        let tasks = open.open_tasks();
-        let mut all_ended = true;
-        for task in &tasks {
-            if !options.only.is_empty() && !options.only.contains(&task.task.user) {
+        let mut all_ended = chosen.len() == tasks.len();
+        for task in chosen {
+            if context.interrupt.is_set() {
                 all_ended = false;
-                continue;
+                break;
             }
             context.terminal.say(format_args!("{}...", describe(task, options.resume)));
+            let user = &task.task.user;
             let report = if task.task.out_dir == options.folder.absolute() {
-                Box::pin(one(&work, task, options)).await?
+                let done = Box::pin(one(&work, task, options)).await;
+                done.unwrap_or_else(|error| UserReport::of_error(user, task.user_id.as_deref(), &error))
             } else {
-                let mut report = UserReport::new(&task.task.user, task.user_id.as_deref());
-                "left alone".clone_into(&mut report.result);
-                report.errors.push(format!(
-                    "its files were to go to `{}`: run this again with that as --out-dir",
-                    safe(&task.task.out_dir)
-                ));
+                let mut report = UserReport::new(user, task.user_id.as_deref());
+                let folder = safe(&task.task.out_dir).into_owned();
+                let why =
+                    format!("its files were to go to `{folder}`: run this again with that as --out-dir");
+                report.fail("left alone", &why);
                 report
             };
             all_ended &= report.errors.is_empty();
@@ -153,14 +165,7 @@ pub(crate) async fn recover(
 }
 
 async fn one(work: &Work<'_>, open: &OpenTask, options: &Options<'_>) -> Result<UserReport, CliError> {
-    let waits = settling(open, options.settle);
-    if waits > Duration::ZERO {
-        work.context.terminal.say(format_args!(
-            "Waiting {} s, until what was begun last is visible everywhere...",
-            waits.as_secs().max(1)
-        ));
-        work.session.account.gateway.wait(waits).await;
-    }
+    crate::users::settle(work.context, work.session, open, options.folder).await;
     match &open.task.kind {
         TaskKind::Create(new) => create(work, open, new, options).await,
         TaskKind::Delete => match found(work, open).await? {
@@ -171,7 +176,7 @@ async fn one(work: &Work<'_>, open: &OpenTask, options: &Options<'_>) -> Result<
             Some(now) => {
                 let taxonomy = &options.settings.taxonomy;
                 let managed: Vec<GroupName> = taxonomy.groups().map(|(group, _)| group.clone()).collect();
-                work.disable(&now, taxonomy.disabled_group.as_ref(), &managed, revoke).await
+                work.disable(&now, taxonomy.disabled_group.as_ref(), &managed, revoke, Some(open)).await
             }
             None => gone(work, open),
         },
@@ -180,16 +185,14 @@ async fn one(work: &Work<'_>, open: &OpenTask, options: &Options<'_>) -> Result<
             let record = read_record(&work.folder.file(user, ".disabled.json"))?;
             match (record, found(work, open).await?) {
                 (Some(record), Some(now)) => {
-                    let sealer = if options.sealing.recipients.is_empty() {
-                        sealer_again(recipients, escrow.as_deref())?
-                    } else {
-                        sealer_of(user, &[], &options.sealing, options.settings)?
-                    };
+                    let sealer = options.sealer(user, recipients, escrow.as_deref())?;
                     sealer.test()?;
                     let facts = account_facts(&work.session.account.gateway).await?;
-                    work.restore(&record, &now, &sealer, facts.password, options.profile, Some(open)).await
+                    let material =
+                        PasswordMaterial { sealer: &sealer, rules: facts.password, profile: options.profile };
+                    work.restore(&record, &now, &material, Some(open)).await
                 }
-                (None, Some(now)) if work.is_restored(user) => {
+                (None, Some(now)) if work.is_restored(open) => {
                     let mut report = UserReport::new(user, Some(&now.user_id));
                     "restored".clone_into(&mut report.result);
                     work.journal.end(user, TaskEnd::Done)?;
@@ -207,13 +210,6 @@ async fn one(work: &Work<'_>, open: &OpenTask, options: &Options<'_>) -> Result<
             }
         }
     }
-}
-
-/// Returns how long it is until absence may be believed.
-fn settling(open: &OpenTask, settle: Duration) -> Duration {
-    let ago = u64::try_from(now_s() - open.window.1).unwrap_or_default();
-    // The journal counts whole seconds.
-    settle.saturating_sub(Duration::from_secs(ago.saturating_sub(1)).min(settle))
 }
 
 /// Returns the task's user, if it is still the same one.
@@ -238,22 +234,18 @@ async fn create(
     options: &Options<'_>,
 ) -> Result<UserReport, CliError> {
     let user = &open.task.user;
-    if work.is_complete(open) {
+    if work.is_complete(open).await? {
         let mut report = UserReport::new(user, open.user_id.as_deref());
         "completed".clone_into(&mut report.result);
         report.files.push(work.folder.file(user, ".zip").display().to_string());
         work.journal.end(user, TaskEnd::Done)?;
         return Ok(report);
     }
-    let undoing = Undoing { open, waits: Duration::ZERO };
+    let undoing = Undoing { open, waits: std::time::Duration::ZERO };
     if !options.resume {
         return work.undo(&undoing).await;
     }
-    let sealer = if options.sealing.recipients.is_empty() && !options.sealing.allow_plaintext {
-        sealer_again(&new.recipients, new.escrow.as_deref())?
-    } else {
-        sealer_of(user, &[], &options.sealing, options.settings)?
-    };
+    let sealer = options.sealer(user, &new.recipients, new.escrow.as_deref())?;
     sealer.test()?;
     let Some(mut report) = work.strip(&undoing).await? else {
         return work.undo(&undoing).await;
@@ -272,12 +264,9 @@ async fn create(
     let context = work.context;
     let mut prompter =
         Prompter::new(&context.terminal, &context.interrupt, context.global.no_input, context.global.yes);
-    let mut done = Done::default();
     let id = report.user_id.clone();
-    match work.make(user, new, id.as_deref(), &material, &mut prompter, &mut done).await {
-        Ok(()) => {
-            work.session.save()?;
-            work.journal.end(user, TaskEnd::Done)?;
+    match work.complete(user, new, id.as_deref(), &material, &mut prompter).await {
+        Ok(done) => {
             "completed".clone_into(&mut report.result);
             report.files = done.files.iter().map(|file| file.display().to_string()).collect();
         }
@@ -287,31 +276,4 @@ async fn create(
         }
     }
     Ok(report)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn absence_is_believed_when_the_time_has_passed() {
-        let task = muster_aws::Task {
-            user: UserName::new("alice"),
-            user_id: None,
-            out_dir: String::new(),
-            kind: TaskKind::Delete,
-        };
-        let now = now_s();
-        let open = |last: i64| OpenTask {
-            task: task.clone(),
-            user_id: None,
-            calls: Vec::new(),
-            files: Vec::new(),
-            window: (last, last),
-        };
-        assert_eq!(settling(&open(now - 100), SETTLE), Duration::ZERO);
-        assert!(settling(&open(now), SETTLE) >= Duration::from_secs(29));
-        // A clock that was turned back does not make it wait for ever.
-        assert!(settling(&open(now + 1000), SETTLE) <= SETTLE);
-    }
 }

@@ -1,8 +1,8 @@
 //! `muster restore-user`
 
-use muster_aws::{Journal, TaskKind, account_facts, estate};
+use muster_aws::{Journal, OpenTask, TaskKind, account_facts, estate};
 use muster_core::config::{ConfigFile, Overrides, Tool};
-use muster_core::departure::{is_denied, lifting, restoration};
+use muster_core::departure::{is_denied, lifting_after, restoration};
 use muster_core::estate::Estate;
 use muster_core::mutation::Mutation;
 use muster_core::name::UserName;
@@ -16,51 +16,48 @@ use crate::exit::Exit;
 use crate::prompt::{Answer, Prompter, YesNo};
 use crate::terminal::safe;
 use crate::users::{
-    DisabledRecord, Guards, OutFolder, Report, Sealing, UserReport, Work, check_names, read_record,
-    sealer_of, settle_earlier,
+    DisabledRecord, Guards, OutFolder, PasswordMaterial, Report, Sealing, UserReport, Work, check_names,
+    earlier, end_earlier, read_record, sealer_of,
 };
 
 pub(crate) async fn run(context: &Context, args: &RestoreUserArgs) -> Result<Exit, CliError> {
     let config = context.config()?;
     let settings = context.settings(&config, Tool::RestoreUser, &Overrides::default())?;
-    let folder = OutFolder::new(&args.folder.out_dir)?;
+    let folder = OutFolder::new(&args.folder)?;
     let names = args.names.all();
     check_names(&names)?;
     let session = context.connect(&config, &settings, !args.dry_run).await?;
     let _lock = if args.dry_run { None } else { Some(session.home.lock()?) };
-    let earlier: Vec<_> =
-        crate::users::open_tasks(&session)?.into_iter().map(|open| open.task.user).collect();
-    if !args.dry_run {
-        settle_earlier(context, &session, &folder, &names, &settings, &config).await?;
-    }
+    let open = if args.dry_run { Vec::new() } else { earlier(context, &session, &names)? };
     let mut prompter =
         Prompter::new(&context.terminal, &context.interrupt, context.global.no_input, context.global.yes);
     let guards = Guards::new(context, &session, &settings).await?;
     let sealing = Sealing::from(&args.seal);
-    let look = Look { context, session: &session, guards: &guards, folder: &folder };
-    let ready = look.at(&names, &earlier).await?;
+    let look = Look { context, session: &session, guards: &guards, folder: &folder, open: &open };
+    let (ready, finished) = look.at(&names).await?;
     let facts = account_facts(&session.account.gateway).await?;
     let mut agreed = Vec::new();
     for (record, now) in ready {
         let name = safe(now.user.as_str()).into_owned();
         let mut calls = restoration(&record.before, &now, record.disabled_group.as_ref());
-        if record.before.login_profile && !now.login_profile {
+        if record.before.login_profile {
             calls.push(Mutation::CreateLoginProfile { user: now.user.clone() });
         }
-        calls.extend(lifting(&now));
+        calls.extend(lifting_after(&record.before, &now));
         context.terminal.say(format_args!("User '{name}' would get back:"));
         for call in &calls {
             context.terminal.say(format_args!("  {}", safe(&call.to_string())));
         }
-        let sealer = sealer_of(&now.user, &[], &sealing, &settings)?;
-        sealer.test()?;
-        if record.before.login_profile
-            && sealer.is_plaintext()
-            && !args.dry_run
-            && !sealing.allow_plaintext
-            && !prompter.only_a_person("Save unencrypted value (y/n)?").await
-        {
-            return Err(super::create_user::nobody_to_seal_for(&now.user));
+        let mut sealer = sealer_of(&now.user, &[], &sealing, &settings)?;
+        if record.before.login_profile {
+            let may =
+                super::create_user::may_be_plaintext(context, &mut sealer, &sealing, &mut prompter).await?;
+            if !may && !args.dry_run {
+                return Err(super::create_user::nobody_to_seal_for(&now.user, &sealer));
+            }
+            if may {
+                sealer.test()?;
+            }
         }
         let go_on = args.dry_run
             || matches!(
@@ -79,14 +76,15 @@ pub(crate) async fn run(context: &Context, args: &RestoreUserArgs) -> Result<Exi
         });
         return Report::new(context, &session, true, users.collect(), None).show(context);
     }
-    if agreed.is_empty() {
+    if agreed.is_empty() && finished.is_empty() {
         context.terminal.say("Nothing was changed.");
-        return Ok(if earlier.is_empty() { Exit::Left } else { Exit::Ok });
+        Report::new(context, &session, false, Vec::new(), None).show(context)?;
+        return Ok(Exit::Left);
     }
     let journal = Journal::create(&session.home, &context.record_head(&config, &session), now_s)?;
     let work = Work { context, session: &session, journal: &journal, folder: &folder };
     let profile = config.file.as_ref().and_then(ConfigFile::profile_name);
-    let mut users = Vec::new();
+    let mut users: Vec<UserReport> = finished;
     for (record, now, sealer, _) in &agreed {
         if context.interrupt.is_set() {
             break;
@@ -96,11 +94,21 @@ pub(crate) async fn run(context: &Context, args: &RestoreUserArgs) -> Result<Exi
             escrow: sealer.escrow().map(Recipient::name),
         };
         journal.begin(&work.task(&now.user, Some(&now.user_id), kind))?;
-        users.push(work.restore(record, now, sealer, facts.password, profile, None).await?);
+        let material = PasswordMaterial { sealer, rules: facts.password, profile };
+        let done = Box::pin(work.restore(record, now, &material, of_user(&open, &now.user))).await;
+        users.push(done.unwrap_or_else(|e| UserReport::of_error(&now.user, Some(&now.user_id), &e)));
     }
     session.save()?;
     let record = super::close_journal(context, journal, &users)?;
-    Report::new(context, &session, false, users, record).show(context)
+    end_earlier(&session, &users, |kind| {
+        matches!(kind, TaskKind::Restore { .. } | TaskKind::Disable { .. })
+    })?;
+    Report::new(context, &session, false, users, Some(record)).show(context)
+}
+
+/// Returns the restoration of a user that an earlier run left open.
+fn of_user<'o>(open: &'o [OpenTask], user: &UserName) -> Option<&'o OpenTask> {
+    open.iter().find(|open| open.task.user == *user && matches!(open.task.kind, TaskKind::Restore { .. }))
 }
 
 /// Looks at what is to be restored.
@@ -109,44 +117,58 @@ struct Look<'a> {
     session: &'a Session,
     guards: &'a Guards<'a>,
     folder: &'a OutFolder,
+    open: &'a [OpenTask],
 }
 
 impl Look<'_> {
-    /// Returns each user's record, and the user as it is now. `earlier`: users whom a moment ago the run that was cut
-    /// off was finished for.
+    /// Returns each user's record with the user as it is now, and reports of users whom an earlier run had restored to
+    /// the end when it was cut off.
     async fn at(
         &self,
         names: &[UserName],
-        earlier: &[UserName],
-    ) -> Result<Vec<(DisabledRecord, Estate)>, CliError> {
-        let (mut ready, mut problems) = (Vec::new(), Vec::new());
-        for name in names {
+    ) -> Result<(Vec<(DisabledRecord, Estate)>, Vec<UserReport>), CliError> {
+        let (mut ready, mut finished, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        for typed in names {
+            let account = &self.session.account;
+            let Some(now) = estate(account, typed).await? else {
+                let help = self.guards.nearest(typed).unwrap_or_default();
+                problems.push(format!("the account has no user `{typed}`{help}"));
+                continue;
+            };
+            let (name, open) = (&now.user, of_user(self.open, typed));
             let path = self.folder.file(name, ".disabled.json");
             let Some(record) = read_record(&path)? else {
-                if !earlier.contains(name) {
-                    problems.push(format!("there is no record `{}` of what `{name}` was", path.display()));
+                match open {
+                    Some(open)
+                        if self.folder.file(name, &format!(".restored-{}.json", open.run)).exists() =>
+                    {
+                        let mut report = UserReport::new(name, Some(&now.user_id));
+                        "restored".clone_into(&mut report.result);
+                        finished.push(report);
+                    }
+                    _ => {
+                        let shown = path.display();
+                        problems.push(format!("there is no record `{shown}` of what `{name}` was"));
+                    }
                 }
                 continue;
             };
-            let account = &self.session.account;
-            let now = estate(account, name).await?;
-            let same = now.filter(|now| now.user_id == record.before.user_id && record.account == account.id);
-            let Some(now) = same else {
+            if !record.is_of(self.context, self.session, &now.user_id) {
                 problems.push(format!("`{}` is not of the user `{name}` of this account", path.display()));
                 continue;
-            };
+            }
             problems.extend(self.guards.problems(std::slice::from_ref(&now), true)?);
             if !is_denied(&now) {
                 let name = safe(name.as_str());
                 self.context.terminal.warn(format_args!("user '{name}' is not denied anything any more"));
             }
-            if record.before.login_profile {
+            if record.before.login_profile && open.is_none() {
                 problems.extend(self.folder.taken(name, ".restored.zip"));
             }
             ready.push((record, now));
         }
         if problems.is_empty() {
-            Ok(ready)
+            Ok((ready, finished))
         } else {
             Err(CliError::Preflight { problems, exit: Exit::Failed })
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use muster_core::name::UserName;
-use muster_credentials::sealing::{Copies, SealError, Sealer};
+use muster_credentials::sealing::{Copies, Recipient, SealError, Sealer};
 use muster_credentials::{Bundle, BundleFile};
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
@@ -88,11 +88,12 @@ impl<'a> Handover<'a> {
         let files: Vec<BundleFile> = files.collect();
         let text = format!(
             "The second factor (MFA) of the AWS user {}.\n\n\
-             Open qrcode.png and scan it with the authenticator app on your phone; or type in the secret that is in\n\
-             seed.txt. Then delete this file. The device is provisional: replace it with one that nobody else has\n\
+             Open qrcode.png{ending} and scan it with the authenticator app on your phone; or type in the secret that is\n\
+             in seed.txt{ending}. Then delete this file. The device is provisional: replace it with one that nobody else has\n\
              ever seen as soon as you can, with `muster enable-mfa` or in the console, under Security credentials.\n{}",
             self.user,
-            self.how_to_open()
+            self.how_to_open(),
+            ending = self.ending()
         );
         self.mfa.put_text("README.txt", &text);
         self.mfa.put(files);
@@ -105,18 +106,32 @@ impl<'a> Handover<'a> {
         Ok(())
     }
 
+    /// Forgets a second factor whose device was not enabled.
+    pub(super) fn forget_second_factor(&mut self) {
+        self.mfa = Bundle::default();
+    }
+
+    /// Returns what the names of sealed files end in.
+    fn ending(&self) -> &'static str {
+        match self.sealer.own().first() {
+            None => "",
+            Some(Recipient::Pgp(_)) => ".pgp",
+            Some(Recipient::Age(_)) => ".age",
+        }
+    }
+
     fn how_to_open(&self) -> &'static str {
         if self.sealer.is_plaintext() {
             return "\nNothing in here is encrypted: whoever has this file has what is in it.\n";
         }
         "\nFiles that end in .pgp open with `gpg --decrypt FILE`, those that end in .age with `age --decrypt -i KEY FILE`\n\
-         (KEY is your age identity, or the private half of your SSH key). Nobody else can open them.\n"
+         (KEY is your age identity, or the private half of your SSH key).\n"
     }
 
     /// Writes the bundles: the second factor's first, the other one last, so that where that one is, all is done.
     /// Returns the files, with the main one last.
     pub(super) fn write(
-        mut self,
+        &mut self,
         work: &Work<'_>,
         place: &Place,
         ending: &str,
@@ -130,16 +145,22 @@ impl<'a> Handover<'a> {
         }
         let console = if self.has_password {
             format!(
-                "Sign in at {}\nas {} with the password in password.txt; you will be asked for a new one at once.\n",
-                place.url, self.user
+                "Sign in at {}\nas {} with the password in the file password.txt{}; you will be asked for a new one at once.\n",
+                place.url,
+                self.user,
+                self.ending()
             )
         } else {
             String::new()
         };
         let key = if self.has_key {
-            "The access key for the AWS CLI and SDKs is in the file credentials: add its lines to ~/.aws/credentials.\n"
+            format!(
+                "The access key for the AWS CLI and SDKs is in the file credentials{}: add its lines to \
+                 ~/.aws/credentials.\n",
+                self.ending()
+            )
         } else {
-            ""
+            String::new()
         };
         let text = format!(
             "Your AWS user is {}.\n\n{console}{key}\nWhen you have taken these over, delete this file.\n{}",

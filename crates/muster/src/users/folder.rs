@@ -1,9 +1,11 @@
 //! The folder in which bundles and records of users lie.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use muster_core::name::UserName;
 
+use crate::cli::FolderArgs;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::prompt::{Answer, Prompter, YesNo};
@@ -12,11 +14,14 @@ use crate::prompt::{Answer, Prompter, YesNo};
 pub(crate) struct OutFolder {
     path: PathBuf,
     absolute: String,
+    settle: Duration,
 }
 
 impl OutFolder {
     /// Looks whether the folder can be used: ours, no link, and nobody else may write in it.
-    pub(crate) fn new(path: &Path) -> Result<Self, CliError> {
+    pub(crate) fn new(args: &FolderArgs) -> Result<Self, CliError> {
+        // Without a slash or a dot at its end, which would have a link looked through.
+        let path = &args.out_dir.components().collect::<PathBuf>();
         let wrong = |reason: String, help: &str| {
             CliError::usage_with(format!("the folder `{}` cannot be used: {reason}", path.display()), help)
         };
@@ -49,12 +54,21 @@ impl OutFolder {
         }
         // One folder has one name, so that a later run knows it again.
         let resolved = absolute.canonicalize().unwrap_or_else(|_| resolved_parent(&absolute));
-        Ok(Self { path: path.to_owned(), absolute: resolved.to_string_lossy().into_owned() })
+        Ok(Self {
+            path: path.to_owned(),
+            absolute: resolved.to_string_lossy().into_owned(),
+            settle: args.settle,
+        })
     }
 
     /// Returns the whole path, by which a later run knows the folder again.
     pub(crate) fn absolute(&self) -> &str {
         &self.absolute
+    }
+
+    /// Returns how long what an earlier run began is waited for.
+    pub(crate) fn settle(&self) -> Duration {
+        self.settle
     }
 
     /// Returns where a user's file is.
@@ -82,37 +96,61 @@ impl OutFolder {
         ))
     }
 
-    /// Says so where the folder is in a git work tree, and offers to keep it out.
+    /// Says so where the folder is in a git work tree and git does not leave it out, and offers to see to that.
     pub(crate) async fn mind_git(
         &self,
         context: &Context,
         prompter: &mut Prompter<'_>,
     ) -> Result<(), CliError> {
         let folder = Path::new(&self.absolute);
-        let Some(tree) = folder.ancestors().skip(1).find(|folder| folder.join(".git").exists()) else {
+        let Some(tree) = folder.ancestors().find(|folder| folder.join(".git").exists()) else {
             return Ok(());
         };
-        let name = folder.strip_prefix(tree).unwrap_or(folder).to_string_lossy().into_owned();
+        let mut git = std::process::Command::new("git");
+        git.arg("-C").arg(tree).args(["check-ignore", "--quiet"]).arg(folder.join("NAME.zip"));
+        let ignored = git.stderr(std::process::Stdio::null()).status();
         let ignore = tree.join(".gitignore");
-        let text = std::fs::read_to_string(&ignore).unwrap_or_default();
-        let is_ignored = text.lines().any(|line| line.trim().trim_matches('/') == name);
-        if is_ignored {
+        let ignored = match ignored.ok().and_then(|status| status.code()) {
+            Some(code @ (0 | 1)) => code == 0,
+            // No git to ask: then the plain case alone is seen.
+            _ => {
+                let line = format!("/{}/", folder.strip_prefix(tree).unwrap_or(folder).display());
+                let text = std::fs::read(&ignore).unwrap_or_default();
+                text.split(|byte| *byte == b'\n').any(|other| other == line.as_bytes())
+            }
+        };
+        if ignored {
             return Ok(());
         }
+        let name = folder.strip_prefix(tree).unwrap_or(folder).to_string_lossy().into_owned();
         context.terminal.warn(format_args!(
-            "`{}` is in the git work tree `{}`, and not in its .gitignore",
+            "`{}` is in the git work tree `{}`, and git does not ignore what is written there",
             self.path.display(),
             tree.display()
         ));
+        if name.is_empty() || !(prompter.interactive() || context.global.yes) {
+            return Ok(());
+        }
         let question = format!("Add `/{name}/` to `{}` (y/n)?", ignore.display());
         if !matches!(prompter.yes_no(question, 0).await, Answer::Given(YesNo::Yes)) {
             return Ok(());
         }
-        let line_end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-        let added = format!("{text}{line_end}/{name}/\n");
-        std::fs::write(&ignore, added)
+        add_line(&ignore, &format!("/{name}/"))
             .map_err(|error| CliError::Write { path: ignore.clone(), reason: error.to_string() })
     }
+}
+
+/// Adds a line to a file, and leaves every byte that is in it as it is.
+fn add_line(path: &Path, line: &str) -> std::io::Result<()> {
+    use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+    let mut file = std::fs::OpenOptions::new().create(true).read(true).append(true).open(path)?;
+    let mut last = [b'\n'];
+    if file.seek(SeekFrom::End(0))? > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    let start = if last == [b'\n'] { "" } else { "\n" };
+    file.write_all(format!("{start}{line}\n").as_bytes())
 }
 
 /// Returns a path that does not exist yet, by way of what exists of it.

@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use muster_aws::{Creation, OpenTask, Sent, StepError, TaskEnd, estate, roles};
+use muster_aws::{Creation, Effect, OpenTask, Sent, StepError, TaskEnd, estate, roles};
 use muster_core::departure::{
-    Quarantine, REVOKE_POLICY, clearing, deny, deny_attached, is_denied, lifting, may_be_assumed_by,
-    quarantine, restoration, revoking,
+    DISABLED_AT, Quarantine, clearing, deny, deny_attached, is_denied, lifting, lifting_after,
+    may_be_assumed_by, quarantine, restoration, revocation,
 };
 use muster_core::estate::Estate;
 use muster_core::mutation::Mutation;
@@ -20,7 +20,8 @@ use tokio::time::Instant;
 use super::Work;
 use super::bundle::{Handover, Place};
 use super::report::{Outcome, Step, UserReport};
-use crate::environment::rfc3339;
+use crate::context::{Context, Session};
+use crate::environment::{now_ms, now_s, rfc3339};
 use crate::error::CliError;
 
 /// How long `DeleteConflict` is waited out.
@@ -40,8 +41,12 @@ pub(crate) struct DisabledRecord {
     /// ARN of who did it.
     by: String,
     run: String,
-    pub(crate) account: String,
+    account: String,
     partition: String,
+    /// Whether it was on an embedded account, or on another endpoint than AWS's own.
+    rehearsal: bool,
+    /// The file of the embedded account, if it was one.
+    sandbox: Option<String>,
     /// The group for disabled users, if it was put there.
     pub(crate) disabled_group: Option<GroupName>,
     /// The user as it was.
@@ -49,19 +54,37 @@ pub(crate) struct DisabledRecord {
 }
 
 impl DisabledRecord {
-    fn new(work: &Work<'_>, before: Estate, disabled_group: Option<GroupName>) -> Self {
-        let account = &work.session.account;
+    fn new(context: &Context, session: &Session, before: Estate, disabled_group: Option<GroupName>) -> Self {
+        let account = &session.account;
         Self {
             muster_user_record: VERSION,
-            at_s: work.context.started_ms.div_euclid(1000),
-            at: rfc3339(work.context.started_ms),
+            at_s: now_s(),
+            at: rfc3339(now_ms()),
             by: account.caller_arn.clone(),
-            run: work.context.run.clone(),
+            run: context.run.clone(),
             account: account.id.clone(),
             partition: account.partition.clone(),
+            rehearsal: account.endpoint.is_some() || context.global.sandbox.is_some(),
+            sandbox: context.sandbox_path(),
             disabled_group,
             before,
         }
+    }
+
+    /// Returns whether it is of this very user, of this account: what a rehearsal wrote is of no other.
+    pub(crate) fn is_of(&self, context: &Context, session: &Session, user_id: &str) -> bool {
+        let here = Self::new(context, session, self.before.clone(), None);
+        self.before.user_id == user_id
+            && self.account == here.account
+            && self.partition == here.partition
+            && self.rehearsal == here.rehearsal
+            && self.sandbox == here.sandbox
+    }
+
+    /// Returns whether the quarantine that it is of still holds.
+    fn still_holds(&self, now: &Estate) -> bool {
+        let tagged = now.tags.iter().any(|tag| tag.key == DISABLED_AT && tag.value == self.at);
+        is_denied(now) && tagged
     }
 }
 
@@ -101,7 +124,7 @@ pub(crate) fn records(folder: &Path) -> Result<Vec<DisabledRecord>, CliError> {
 }
 
 impl Work<'_> {
-    /// Makes a call and puts down what became of it; returns whether to go on with the next.
+    /// Makes a call and puts down what became of it; returns whether it is as the call wants it.
     pub(super) async fn step(&self, call: &Mutation, report: &mut UserReport) -> bool {
         let sent = self.sender().send(call).await;
         let (outcome, error) = match &sent {
@@ -109,33 +132,35 @@ impl Work<'_> {
             Ok(Sent::Gone) => (Outcome::Gone, None),
             Err(error) => (Outcome::Failed, Some(error.to_string())),
         };
-        self.context.changed.set(self.context.changed.get() || outcome != Outcome::Gone);
+        let unsure = matches!(&sent, Err(StepError::Call(error)) if error.effect == Effect::Unknown);
+        self.context.changed.set(self.context.changed.get() || outcome == Outcome::Done || unsure);
         report.steps.push(Step { call: call.clone(), outcome, error });
         sent.is_ok()
     }
 
-    /// Denies a user everything: inline, or with AWS's own policy where there is no room.
-    async fn deny(&self, now: &Estate, report: &mut UserReport) {
+    /// Denies a user everything: inline, or with AWS's own policy where there is no room. Returns whether it is.
+    async fn deny(&self, now: &Estate, report: &mut UserReport) -> bool {
         if is_denied(now) {
-            return;
+            return true;
         }
         let attached = deny_attached(&now.user, &self.session.account.partition);
-        if !self.step(&deny(&now.user), report).await
-            && !self.stopped()
-            && !self.step(&attached, report).await
-        {
-            report.notes.push(
-                "no denying policy could be put on the user: sessions that are under way go on until they expire"
-                    .to_owned(),
-            );
+        if self.step(&deny(&now.user), report).await {
+            return true;
         }
+        let failed = report.steps.len();
+        if !self.stopped() && self.step(&attached, report).await {
+            // The one stands for the other.
+            report.steps.remove(failed - 1);
+            return true;
+        }
+        false
     }
 
     fn stopped(&self) -> bool {
         self.context.interrupt.is_set()
     }
 
-    /// Makes all calls, as far as no Ctrl-C comes; returns those that failed.
+    /// Makes all calls, whatever becomes of each, as far as no Ctrl-C comes; returns those that were not made.
     async fn all(&self, calls: &[Mutation], report: &mut UserReport) -> Vec<Mutation> {
         let mut failed = Vec::new();
         for call in calls {
@@ -146,128 +171,172 @@ impl Work<'_> {
         failed
     }
 
-    /// Writes a record of a user; one of the same user that is there already is kept, for it knows more.
-    fn write_user_record(
-        &self,
-        before: &Estate,
-        ending: &str,
-        disabled_group: Option<&GroupName>,
-        report: &mut UserReport,
-    ) -> Result<DisabledRecord, CliError> {
+    /// Reads the user again; `None` if it is not the same one any more.
+    async fn same(&self, found: &Estate) -> Result<Option<Estate>, CliError> {
+        let now = estate(&self.session.account, &found.user).await?;
+        Ok(now.filter(|now| now.user_id == found.user_id))
+    }
+
+    /// Writes the record of a user that is about to be deleted. One of the same user, of a deletion that was not
+    /// finished, is kept: it knows more.
+    fn write_deleted_record(&self, before: &Estate, report: &mut UserReport) -> Result<(), CliError> {
         self.folder.prepare()?;
         for number in 1.. {
             let ending =
-                if number == 1 { ending.to_owned() } else { ending.replacen('.', &format!("-{number}."), 1) };
+                if number == 1 { ".deleted.json".to_owned() } else { format!(".deleted-{number}.json") };
             let path = self.folder.file(&before.user, &ending);
-            match read_record(&path)? {
-                Some(record)
-                    if record.before.user_id == before.user_id
-                        && record.account == self.session.account.id =>
-                {
-                    report.files.push(path.display().to_string());
-                    return Ok(record);
-                }
-                // An earlier user of that name.
-                Some(_) => {}
-                None => {
-                    let record = DisabledRecord::new(self, before.clone(), disabled_group.cloned());
-                    let failed = |reason: String| CliError::Write { path: path.clone(), reason };
-                    let text =
-                        serde_json::to_vec_pretty(&record).map_err(|error| failed(error.to_string()))?;
-                    let beside = muster_aws::durable::beside(&path, self.journal.run());
-                    // What a crash left of an earlier try.
-                    muster_aws::durable::remove(&beside).map_err(|error| failed(error.to_string()))?;
-                    muster_aws::durable::write_new(&path, &beside, &text)
-                        .map_err(|error| failed(error.to_string()))?;
-                    report.files.push(path.display().to_string());
-                    return Ok(record);
-                }
+            let record = read_record(&path)?;
+            let is_new = record.is_none();
+            if is_new {
+                let record = DisabledRecord::new(self.context, self.session, before.clone(), None);
+                self.write_record(&path, &record)?;
+            }
+            if is_new || record.is_some_and(|r| r.is_of(self.context, self.session, &before.user_id)) {
+                report.files.push(path.display().to_string());
+                return Ok(());
             }
         }
         Err(CliError::usage("no name is left for the record"))
     }
 
-    /// Deletes a user with all that hangs on it.
+    /// Returns the record of a quarantine, written now unless the one that is there still holds or is of `open`.
+    fn disabled_record(
+        &self,
+        before: &Estate,
+        disabled_group: Option<&GroupName>,
+        open: Option<&OpenTask>,
+        report: &mut UserReport,
+    ) -> Result<DisabledRecord, CliError> {
+        self.folder.prepare()?;
+        let path = self.folder.file(&before.user, ".disabled.json");
+        report.files.push(path.display().to_string());
+        if let Some(record) = read_record(&path)? {
+            let ours = record.is_of(self.context, self.session, &before.user_id);
+            if ours && (record.still_holds(before) || open.is_some_and(|open| open.run == record.run)) {
+                return Ok(record);
+            }
+            // Of an earlier quarantine, of another user of that name, or of a rehearsal.
+            self.put_record_away(&before.user, "superseded")?;
+        }
+        let record = DisabledRecord::new(self.context, self.session, before.clone(), disabled_group.cloned());
+        self.write_record(&path, &record)?;
+        Ok(record)
+    }
+
+    fn write_record(&self, path: &Path, record: &DisabledRecord) -> Result<(), CliError> {
+        let failed = |reason: String| CliError::Write { path: path.to_owned(), reason };
+        let text = serde_json::to_vec_pretty(record).map_err(|error| failed(error.to_string()))?;
+        let beside = muster_aws::durable::beside(path, self.journal.run());
+        muster_aws::durable::write_new(path, &beside, &text).map_err(|error| failed(error.to_string()))
+    }
+
+    /// Deletes a user with all that hangs on it. `open` is what an earlier try has written down.
     pub(crate) async fn delete(
         &self,
         found: &Estate,
         open: Option<&OpenTask>,
     ) -> Result<UserReport, CliError> {
-        let account = &self.session.account;
+        let gateway = &self.session.account.gateway;
         let mut report = UserReport::new(&found.user, Some(&found.user_id));
-        self.write_user_record(found, ".deleted.json", None, &mut report)?;
-        self.deny(found, &mut report).await;
-        let mut now = found.clone();
+        // A person has thought about it meanwhile: what was read before is not what is now.
+        let Some(mut seen) = self.same(found).await? else {
+            report.fail("not deleted", "another user has the name now, or it is gone; nothing was done");
+            self.journal.end(&found.user, TaskEnd::Done)?;
+            return Ok(report);
+        };
+        self.sweep_beside(open, &[".deleted.json"])?;
+        self.write_deleted_record(&seen, &mut report)?;
+        self.deny(&seen, &mut report).await;
         let first = Instant::now();
-        loop {
-            let failed = self.all(&clearing(&now), &mut report).await;
-            // A boundary that may not be removed does not keep the user from being deleted; anything else does, and
-            // then everything stays denied.
-            let failed: Vec<&Mutation> = failed
-                .iter()
-                .filter(|call| !matches!(call, Mutation::DeleteUserPermissionsBoundary { .. }))
-                .collect();
+        let mut boundary_stays = false;
+        let deleted = loop {
+            if boundary_stays {
+                seen.boundary = None;
+            }
+            let begun = report.steps.len();
+            let mut failed = self.all(&clearing(&seen), &mut report).await;
+            let of_boundary =
+                |call: &Mutation| matches!(call, Mutation::DeleteUserPermissionsBoundary { .. });
+            // One that may not be removed does not keep the user from being deleted; anything else does, and then
+            // everything stays denied.
+            boundary_stays |= failed.iter().any(of_boundary);
+            failed.retain(|call| !of_boundary(call));
             if !failed.is_empty() || self.stopped() {
-                break;
+                break false;
             }
-            // Once more, before the denying policy goes: something may have been made meanwhile.
-            let Some(seen) = estate(account, &found.user).await? else { break };
-            if seen.user_id != found.user_id {
-                report.notes.push("another user has the name now, and is left alone".to_owned());
-                break;
-            }
-            let fresh =
-                clearing(&seen).iter().any(|call| !report.steps.iter().any(|step| step.call == *call));
-            now = seen;
-            if fresh {
+            // The denying policy goes only when a listing shows nothing more.
+            let Some(now) = self.same(found).await? else { break true };
+            seen = now;
+            if report.steps[begun..].iter().any(|step| step.outcome == Outcome::Done)
+                && !is_bare(&seen, boundary_stays)
+            {
                 continue;
             }
-            let lifted = self.all(&lifting(&now), &mut report).await;
-            if !lifted.is_empty() {
-                break;
+            let _shield = gateway.shield();
+            let lifted = self.all(&lifting(&seen), &mut report).await;
+            if lifted.is_empty()
+                && self.step(&Mutation::DeleteUser { user: found.user.clone() }, &mut report).await
+            {
+                break true;
             }
-            let gone = self.step(&Mutation::DeleteUser { user: found.user.clone() }, &mut report).await;
-            if gone || first.elapsed() > PATIENCE || !conflict(&report) {
-                if !gone {
-                    self.deny(
-                        &Estate { inline: Vec::new(), attached: Vec::new(), ..now.clone() },
-                        &mut report,
-                    )
-                    .await;
-                }
-                break;
+            // Denied again, whatever comes next.
+            let again = conflict(&report) && first.elapsed() < PATIENCE && !self.stopped();
+            let mut bare = seen.clone();
+            bare.inline.clear();
+            bare.attached.clear();
+            self.deny(&bare, &mut report).await;
+            if !again {
+                break false;
             }
             // Some of AWS still sees what the lists do not show any more.
-            report.steps.pop();
-            account.gateway.wait(Duration::from_secs(1)).await;
-            match estate(account, &found.user).await? {
-                Some(seen) if seen.user_id == found.user_id => now = seen,
-                _ => break,
-            }
-        }
+            report.steps.retain(|step| !is_conflict(step));
+            gateway.wait(Duration::from_secs(1)).await;
+            let Some(now) = self.same(found).await? else { break true };
+            seen = now;
+        };
         if let Some(open) = open {
             self.discard_named_devices(open, &mut report).await;
         }
-        let still = estate(account, &found.user).await?.filter(|seen| seen.user_id == found.user_id);
-        let deleted =
-            report.steps.iter().any(|step| {
-                matches!(step.call, Mutation::DeleteUser { .. }) && step.outcome != Outcome::Failed
-            }) || still.is_none();
-        if deleted {
-            "deleted".clone_into(&mut report.result);
-            let left = report.steps.iter().filter_map(|step| step.error.clone());
-            report.notes.extend(left.collect::<Vec<_>>());
-        } else {
+        self.end_deletion(found, deleted, &mut report)?;
+        Ok(report)
+    }
+
+    fn end_deletion(&self, found: &Estate, deleted: bool, report: &mut UserReport) -> Result<(), CliError> {
+        let failed = report.steps.iter().filter_map(|step| step.error.clone());
+        let failed: Vec<String> = failed.collect();
+        report.notes.extend(found.unseen.iter().map(|what| format!("{what} may not be listed")));
+        if !deleted {
             "not deleted".clone_into(&mut report.result);
-            report.errors.extend(report.steps.iter().filter_map(|step| step.error.clone()));
+            report.errors.extend(failed);
             if report.errors.is_empty() {
                 report.errors.push("it was not finished; run it again to go on".to_owned());
             }
+            return Ok(());
         }
-        if !self.stopped() || deleted {
-            self.journal.end(&found.user, TaskEnd::Done)?;
+        "deleted".clone_into(&mut report.result);
+        report.notes.extend(failed);
+        self.session.save()?;
+        // It was in quarantine: that is over, and must not stand in the way of another user of that name.
+        let record = read_record(&self.folder.file(&found.user, ".disabled.json"))?;
+        if record.is_some_and(|record| record.is_of(self.context, self.session, &found.user_id)) {
+            self.put_record_away(&found.user, "was-disabled")?;
         }
-        Ok(report)
+        self.journal.end(&found.user, TaskEnd::Done)?;
+        Ok(())
+    }
+
+    /// Takes away what an earlier try left of files that it was writing.
+    fn sweep_beside(&self, open: Option<&OpenTask>, endings: &[&str]) -> Result<(), CliError> {
+        let Some(open) = open else { return Ok(()) };
+        for ending in endings {
+            let path = self.folder.file(&open.task.user, ending);
+            let beside = muster_aws::durable::beside(&path, &open.run);
+            if beside.exists() {
+                muster_aws::durable::remove(&beside)
+                    .map_err(|error| CliError::Write { path: beside.clone(), reason: error.to_string() })?;
+            }
+        }
+        Ok(())
     }
 
     /// Deletes virtual devices that the task has taken off the user, and that a crash kept from being deleted.
@@ -285,51 +354,71 @@ impl Work<'_> {
     /// Ends a deletion whose user is gone already.
     pub(crate) async fn deleted_already(&self, open: &OpenTask) -> Result<UserReport, CliError> {
         let mut report = UserReport::new(&open.task.user, open.user_id.as_deref());
+        self.sweep_beside(Some(open), &[".deleted.json"])?;
         self.discard_named_devices(open, &mut report).await;
         "deleted".clone_into(&mut report.result);
+        let record = read_record(&self.folder.file(&open.task.user, ".disabled.json"))?;
+        let id = open.user_id.as_deref().unwrap_or_default();
+        if record.is_some_and(|record| record.is_of(self.context, self.session, id)) {
+            self.put_record_away(&open.task.user, "was-disabled")?;
+        }
         self.journal.end(&open.task.user, TaskEnd::Done)?;
         Ok(report)
     }
 
-    /// Puts a user in quarantine: denied everything first, then every credential off.
+    /// Puts a user in quarantine: denied everything first, then every credential off. `open` is what an earlier try
+    /// has written down.
     pub(crate) async fn disable(
         &self,
         found: &Estate,
         disabled_group: Option<&GroupName>,
         managed: &[GroupName],
         revoke: &[String],
+        open: Option<&OpenTask>,
     ) -> Result<UserReport, CliError> {
         let mut report = UserReport::new(&found.user, Some(&found.user_id));
-        let record = self.write_user_record(found, ".disabled.json", disabled_group, &mut report)?;
-        self.deny(found, &mut report).await;
+        let Some(before) = self.same(found).await? else {
+            report.fail("not disabled", "another user has the name now, or it is gone; nothing was done");
+            self.journal.end(&found.user, TaskEnd::Done)?;
+            return Ok(report);
+        };
+        // First of all: it binds the user's sessions too, and nothing that can go wrong comes before it.
+        let denied = self.deny(&before, &mut report).await;
+        self.sweep_beside(open, &[".disabled.json"])?;
+        let record = match self.disabled_record(&before, disabled_group, open, &mut report) {
+            Ok(record) => record,
+            Err(error) => {
+                // What it was could not be written down: nothing that cannot be undone is done.
+                let why = format!("everything is denied to it, and nothing else was done: {error}");
+                report.fail("not wholly disabled", &why);
+                return Ok(report);
+            }
+        };
+        // Again, now that nothing new can be made by the user itself.
+        let now = self.same(found).await?.unwrap_or(before);
         let how = Quarantine {
             disabled_group: record.disabled_group.clone(),
             managed: managed.to_vec(),
             at: record.at.clone(),
             by: record.by.clone(),
         };
-        self.all(&quarantine(found, &how), &mut report).await;
-        let before = rfc3339(self.context.started_ms);
-        let revocations: Vec<Mutation> = revoke
-            .iter()
-            .map(|role| Mutation::PutRolePolicy {
-                role: role.clone(),
-                policy: REVOKE_POLICY.to_owned(),
-                document: revoking(&before),
-            })
-            .collect();
+        self.all(&quarantine(&now, &how), &mut report).await;
+        // A minute more than now: whatever was assumed until the denying policy was seen everywhere.
+        let until = rfc3339(now_ms() + 60_000);
+        let revocations: Vec<Mutation> = revoke.iter().map(|role| revocation(role, &until)).collect();
         self.all(&revocations, &mut report).await;
-        self.name_roles(found, revoke, &mut report).await;
-        let failed: Vec<String> = report.steps.iter().filter_map(|step| step.error.clone()).collect();
-        // Where the inline policy found no room, the other one stands for it.
-        let denied = report.steps.iter().any(|step| {
-            matches!(step.call, Mutation::AttachUserPolicy { .. }) && step.outcome == Outcome::Done
-        });
-        let failed = failed.into_iter().filter(|error| !(denied && error.contains("PutUserPolicy")));
-        report.errors.extend(failed.collect::<Vec<_>>());
+        self.name_roles(&now, revoke, &mut report).await;
+        report.errors.extend(report.steps.iter().filter_map(|step| step.error.clone()));
+        report.errors.extend(
+            now.unseen.iter().map(|what| format!("{what} may not be listed, and were left as they are")),
+        );
+        if !denied {
+            report.notes.push("sessions that are under way go on until they expire".to_owned());
+        }
         let result = if report.errors.is_empty() { "disabled" } else { "not wholly disabled" };
         result.clone_into(&mut report.result);
-        if !self.stopped() {
+        if report.errors.is_empty() {
+            self.session.save()?;
             self.journal.end(&found.user, TaskEnd::Done)?;
         }
         Ok(report)
@@ -343,7 +432,7 @@ impl Work<'_> {
                 let may = roles.iter().filter(|role| may_be_assumed_by(&role.trust, &found.arn, &account.id));
                 let names: Vec<&str> = may
                     .map(|role| role.name.as_str())
-                    .filter(|name| !revoked.iter().any(|r| r == name))
+                    .filter(|name| !revoked.iter().any(|role| role.eq_ignore_ascii_case(name)))
                     .collect();
                 if !names.is_empty() {
                     report.notes.push(format!(
@@ -363,111 +452,122 @@ impl Work<'_> {
     pub(crate) async fn restore(
         &self,
         record: &DisabledRecord,
-        now: &Estate,
-        sealer: &Sealer,
-        rules: PasswordRules,
-        profile: Option<&str>,
+        found: &Estate,
+        material: &PasswordMaterial<'_>,
         open: Option<&OpenTask>,
     ) -> Result<UserReport, CliError> {
-        let mut report = UserReport::new(&now.user, Some(&now.user_id));
-        let calls = restoration(&record.before, now, record.disabled_group.as_ref());
+        let mut report = UserReport::new(&found.user, Some(&found.user_id));
+        let Some(mut now) = self.same(found).await? else {
+            report.fail("not restored", "another user has the name now, or it is gone; nothing was done");
+            self.journal.end(&found.user, TaskEnd::Done)?;
+            return Ok(report);
+        };
+        // A password whose bundle is there is the one that is to be.
+        let has_password = now.login_profile && self.has_bundle(open);
+        if has_password {
+            now.login_profile = false;
+            report.files.push(self.folder.file(&now.user, ".restored.zip").display().to_string());
+        }
+        let calls = restoration(&record.before, &now, record.disabled_group.as_ref());
+        let lifting = lifting_after(&record.before, &now);
         let mut failed = self.all(&calls, &mut report).await;
-        if failed.is_empty() && record.before.login_profile && !self.stopped() {
-            match self.new_password(now, sealer, rules, profile, open, &mut report).await {
-                Ok(()) => {}
-                Err(CliError::Step(error)) => {
-                    report.errors.push(error.to_string());
-                    failed.push(Mutation::CreateLoginProfile { user: now.user.clone() });
-                }
-                Err(error) => return Err(error),
+        // A group that does not exist any more cannot be joined.
+        let gone = |call: &Mutation, steps: &[Step]| {
+            matches!(call, Mutation::AddUserToGroup { .. })
+                && steps
+                    .iter()
+                    .any(|s| s.call == *call && s.error.as_ref().is_some_and(|e| e.contains("NoSuchEntity")))
+        };
+        failed.retain(|call| !gone(call, &report.steps));
+        for step in &mut report.steps {
+            if matches!(step.call, Mutation::AddUserToGroup { .. })
+                && step.error.as_ref().is_some_and(|error| error.contains("NoSuchEntity"))
+            {
+                step.outcome = Outcome::Gone;
+                report.notes.extend(step.error.take());
             }
+        }
+        let wants_password = record.before.login_profile && !has_password && !self.stopped();
+        if failed.is_empty()
+            && wants_password
+            && let Err(error) = self.new_password(&now, material, open, &mut report).await
+        {
+            report.errors.push(error.to_string());
+            failed.push(Mutation::CreateLoginProfile { user: now.user.clone() });
         }
         if failed.is_empty() && !self.stopped() {
             // Last of all. As long as anything else is not in place, it stays denied.
-            failed = self.all(&lifting(now), &mut report).await;
+            failed = self.all(&lifting, &mut report).await;
         }
         report.errors.extend(report.steps.iter().filter_map(|step| step.error.clone()));
         if failed.is_empty() && !self.stopped() {
-            self.session.save()?;
-            self.keep_restored(&now.user)?;
             "restored".clone_into(&mut report.result);
+            self.session.save()?;
+            self.put_record_away(&now.user, "restored")?;
+            self.journal.end(&now.user, TaskEnd::Done)?;
         } else {
             "not restored".clone_into(&mut report.result);
             if report.errors.is_empty() {
                 report.errors.push("it was not finished; run it again to go on".to_owned());
             }
         }
-        if !self.stopped() {
-            self.journal.end(&now.user, TaskEnd::Done)?;
-        }
         Ok(report)
     }
 
-    /// Gives a user a new password, unless an earlier try has done so and it lies sealed in its bundle.
+    /// Returns whether an earlier try got so far that the new password lies in its bundle.
+    fn has_bundle(&self, open: Option<&OpenTask>) -> bool {
+        open.is_some_and(|open| {
+            let path = self.folder.file(&open.task.user, ".restored.zip");
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            super::is_file_of(open, &path, &name)
+        })
+    }
+
+    /// Gives a user a new password, in a bundle; without a bundle there is no password.
     async fn new_password(
         &self,
         now: &Estate,
-        sealer: &Sealer,
-        rules: PasswordRules,
-        profile: Option<&str>,
+        material: &PasswordMaterial<'_>,
         open: Option<&OpenTask>,
         report: &mut UserReport,
     ) -> Result<(), CliError> {
-        let path = self.folder.file(&now.user, ".restored.zip");
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if let Some(open) = open {
-            if super::is_file_of(open, &path, &name) {
-                report.files.push(path.display().to_string());
-                return Ok(());
-            }
-            let beside = muster_aws::durable::beside(&path, self.journal.run());
-            muster_aws::durable::remove(&beside)
-                .map_err(|error| CliError::Write { path: beside.clone(), reason: error.to_string() })?;
-            // Made by the earlier try, and lost with it: nobody has it.
-            let made = open.calls.iter().any(|call| matches!(call, Mutation::CreateLoginProfile { .. }));
-            if made {
-                self.step(&Mutation::DeleteLoginProfile { user: now.user.clone() }, report).await;
-            }
-        } else if now.login_profile {
-            report.notes.push("it has a password already, which is left as it is".to_owned());
-            return Ok(());
-        }
+        self.sweep_beside(open, &[".restored.zip"])?;
         let creation = Creation {
             account: &self.session.account,
             journal: self.journal,
             user: now.user.clone(),
             run: self.journal.run().to_owned(),
         };
-        let place = Place::new(self, profile);
-        let mut handover = Handover::new(sealer, &now.user);
-        let password = self.password(&creation, &rules).await?;
-        let written = handover.password(&password).map_err(CliError::from).and_then(|()| {
+        let made = async {
+            let password = self.password(&creation, &material.rules).await?;
+            report.steps.push(Step {
+                call: Mutation::CreateLoginProfile { user: now.user.clone() },
+                outcome: Outcome::Done,
+                error: None,
+            });
+            let mut handover = Handover::new(material.sealer, &now.user);
+            handover.password(&password)?;
             self.folder.prepare()?;
-            handover.write(self, &place, ".restored.zip")
-        });
-        match written {
+            handover.write(self, &Place::new(self, material.profile), ".restored.zip")
+        };
+        match made.await {
             Ok(files) => {
                 report.files.extend(files.iter().map(|file| file.display().to_string()));
-                report.steps.push(Step {
-                    call: Mutation::CreateLoginProfile { user: now.user.clone() },
-                    outcome: Outcome::Done,
-                    error: None,
-                });
                 Ok(())
             }
             Err(error) => {
-                // A password that nobody has is none.
+                // A password that nobody has is none; also one that a lost call may have made.
                 let _shield = self.session.account.gateway.shield();
                 self.step(&Mutation::DeleteLoginProfile { user: now.user.clone() }, report).await;
-                Err(StepError::Other(error.to_string()).into())
+                Err(error)
             }
         }
     }
 
-    /// Keeps the record of a user that is back, under another name.
-    fn keep_restored(&self, user: &UserName) -> Result<(), CliError> {
+    /// Keeps the record of a user whose quarantine is over, under another name.
+    fn put_record_away(&self, user: &UserName, why: &str) -> Result<(), CliError> {
         let from = self.folder.file(user, ".disabled.json");
-        let to = self.folder.file(user, &format!(".restored-{}.json", self.journal.run()));
+        let to = self.folder.file(user, &format!(".{why}-{}.json", self.journal.run()));
         if !from.exists() {
             return Ok(());
         }
@@ -475,14 +575,32 @@ impl Work<'_> {
             .map_err(|error| CliError::Write { path: from.clone(), reason: error.to_string() })
     }
 
-    /// Returns whether an earlier try of this journal got to the end of a restoration.
-    pub(crate) fn is_restored(&self, user: &UserName) -> bool {
-        self.folder.file(user, &format!(".restored-{}.json", self.journal.run())).exists()
+    /// Returns whether an earlier try got to the end of a restoration.
+    pub(crate) fn is_restored(&self, open: &OpenTask) -> bool {
+        self.folder.file(&open.task.user, &format!(".restored-{}.json", open.run)).exists()
     }
+}
+
+/// What a new password needs.
+pub(crate) struct PasswordMaterial<'a> {
+    pub(crate) sealer: &'a Sealer,
+    pub(crate) rules: PasswordRules,
+    /// The config's name for the account's profile.
+    pub(crate) profile: Option<&'a str>,
+}
+
+/// Returns whether a listing shows nothing that stands in the way of a user's deletion but what denies it.
+fn is_bare(seen: &Estate, boundary_stays: bool) -> bool {
+    let left = clearing(seen);
+    left.iter().all(|call| boundary_stays && matches!(call, Mutation::DeleteUserPermissionsBoundary { .. }))
 }
 
 /// Returns whether the last call failed because something still hangs on the user.
 fn conflict(report: &UserReport) -> bool {
-    let last = report.steps.last().and_then(|step| step.error.as_ref());
-    last.is_some_and(|error| error.contains("DeleteConflict"))
+    report.steps.last().is_some_and(is_conflict)
+}
+
+fn is_conflict(step: &Step) -> bool {
+    matches!(step.call, Mutation::DeleteUser { .. })
+        && step.error.as_ref().is_some_and(|error| error.contains("DeleteConflict"))
 }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use muster_aws::{Creation, Kind, Mfa, NewUser, OpenTask, StepError, TaskEnd, TaskKind, estate};
-use muster_core::departure::{Made, clearing, foreign};
+use muster_aws::{Creation, Journals, Kind, Mfa, NewUser, OpenTask, StepError, TaskEnd, TaskKind, estate};
+use muster_core::departure::{Made, RUN_TAG, clearing, foreign};
 use muster_core::estate::Estate;
 use muster_core::mutation::Mutation;
 use muster_core::name::UserName;
@@ -17,7 +17,7 @@ use secrecy::SecretString;
 use super::Work;
 use super::bundle::{Handover, Place};
 use super::mfa_dialogue::{Enrolment, automatic, by_a_person};
-use super::report::UserReport;
+use super::report::{Outcome, UserReport};
 use crate::error::CliError;
 use crate::prompt::{Answer, Prompter, YesNo};
 use crate::terminal::safe;
@@ -60,7 +60,9 @@ impl Work<'_> {
         self.journal.begin(&task)?;
         self.context.changed.set(true);
         let mut done = Done::default();
-        let failure = match self.make(user, new, None, material, prompter, &mut done).await {
+        let mut handover = Handover::new(material.sealer, user);
+        let made = self.make(user, new, None, material, prompter, &mut handover, &mut done).await;
+        let failure = match made {
             Ok(()) => {
                 self.session.save()?;
                 self.journal.end(user, TaskEnd::Done)?;
@@ -71,37 +73,94 @@ impl Work<'_> {
         done.errors.push(words(&failure));
         // Undoing is part of stopping: a second Ctrl-C ends at once, and leaves it to `muster recover`.
         let _shield = self.session.account.gateway.shield();
-        if material.keep_partial {
-            self.journal.end(user, TaskEnd::Kept)?;
-            done.left.push("it is kept as it is, as --keep-partial says".to_owned());
+        // What nobody could be handed, or may be there without an answer, cannot be kept.
+        let can_be_kept = matches!(failure, CliError::Step(_) | CliError::Interrupted(_));
+        if material.keep_partial && can_be_kept && lost(&failure) == Duration::ZERO {
+            self.keep(user, material, &mut handover, &mut done).await?;
             return Ok(done);
         }
+        if let Err(error) = self.undo_own(user, &failure, &mut done).await {
+            done.left.push(format!("it could not be undone: {error}; `muster recover` goes on with it"));
+        }
+        done.files.clear();
+        Ok(done)
+    }
+
+    /// Keeps a user whose creation failed half-way, with the credentials that it got so far in its bundle.
+    async fn keep(
+        &self,
+        user: &UserName,
+        material: &Material<'_>,
+        handover: &mut Handover<'_>,
+        done: &mut Done,
+    ) -> Result<(), CliError> {
+        if !done.mfa {
+            // A device that was not enabled is of no use to anybody.
+            handover.forget_second_factor();
+            let open = self.open(user)?;
+            let mut report = UserReport::new(user, None);
+            self.discard_devices(&self.made(&open), &mut report).await?;
+        }
+        done.files = handover.write(self, &Place::new(self, material.profile.as_deref()), ".zip")?;
+        self.session.save()?;
+        self.journal.end(user, TaskEnd::Kept)?;
+        let files: Vec<String> = done.files.iter().map(|file| file.display().to_string()).collect();
+        let bundle = if files.is_empty() {
+            "it has no credentials".to_owned()
+        } else {
+            format!("its credentials are in {}", files.join(" and "))
+        };
+        done.left.push(format!("the user is kept as it is, as --keep-partial says; {bundle}"));
+        Ok(())
+    }
+
+    /// Undoes what this run has made of a user.
+    async fn undo_own(&self, user: &UserName, failure: &CliError, done: &mut Done) -> Result<(), CliError> {
         let open = self.open(user)?;
-        let undoing = Undoing { open: &open, waits: lost(&failure) };
+        let undoing = Undoing { open: &open, waits: lost(failure) };
         let report = self.undo(&undoing).await?;
         done.undone
             .extend(report.steps.iter().filter(|step| step.error.is_none()).map(|s| s.call.to_string()));
         done.undone.extend(report.notes);
         done.left.extend(report.errors);
-        self.session.save()?;
-        done.files.clear();
-        Ok(done)
+        self.session.save()
     }
 
-    /// Returns what the journal holds about a user's task.
-    fn open(&self, user: &UserName) -> Result<OpenTask, CliError> {
-        let open = super::open_tasks(self.session)?.into_iter().find(|open| open.task.user == *user);
-        open.ok_or_else(|| StepError::Other("the journal has lost its own task".to_owned()).into())
-    }
-
-    /// Makes all of it, in order. `existing`: the user itself is there.
-    pub(crate) async fn make(
+    /// Completes a half-made user that has been stripped of its credentials.
+    pub(crate) async fn complete(
         &self,
         user: &UserName,
         new: &NewUser,
         existing: Option<&str>,
         material: &Material<'_>,
         prompter: &mut Prompter<'_>,
+    ) -> Result<Done, CliError> {
+        let mut done = Done::default();
+        let mut handover = Handover::new(material.sealer, user);
+        self.folder.prepare()?;
+        self.make(user, new, existing, material, prompter, &mut handover, &mut done).await?;
+        self.session.save()?;
+        self.journal.end(user, TaskEnd::Done)?;
+        Ok(done)
+    }
+
+    /// Returns what the journal holds about a user's task.
+    fn open(&self, user: &UserName) -> Result<OpenTask, CliError> {
+        let open = Journals::read(&self.session.home)?.tasks();
+        let open = open.into_iter().find(|open| open.task.user == *user && open.run == self.journal.run());
+        open.ok_or_else(|| StepError::Other("the journal has lost its own task".to_owned()).into())
+    }
+
+    /// Makes all of it, in order. `existing`: the user itself is there.
+    #[expect(clippy::too_many_arguments, reason = "who is made, of what, for whom, and what came of it")]
+    async fn make(
+        &self,
+        user: &UserName,
+        new: &NewUser,
+        existing: Option<&str>,
+        material: &Material<'_>,
+        prompter: &mut Prompter<'_>,
+        handover: &mut Handover<'_>,
         done: &mut Done,
     ) -> Result<(), CliError> {
         let terminal = &self.context.terminal;
@@ -112,7 +171,6 @@ impl Work<'_> {
             run: self.journal.run().to_owned(),
         };
         let place = Place::new(self, material.profile.as_deref());
-        let mut handover = Handover::new(material.sealer, user);
         done.user_id = Some(match existing {
             Some(id) => id.to_owned(),
             None => creation.user(&new.path, &new.tags, new.boundary.as_deref()).await?,
@@ -129,14 +187,13 @@ impl Work<'_> {
             if let Some(serial) = &material.stray_device {
                 self.sender().send(&Mutation::DeleteVirtualMFADevice { device: serial.clone() }).await?;
             }
-            done.mfa = self.second_factor(&creation, new.mfa, prompter, &mut handover).await?;
+            done.mfa = self.second_factor(&creation, new.mfa, prompter, handover).await?;
         }
         if new.access_key {
             let key = creation.access_key().await?;
             handover.access_key(&key.id, &key.secret, &place.profile)?;
             done.access_key = Some(key.id);
         }
-        self.folder.prepare()?;
         done.files = handover.write(self, &place, ".zip")?;
         Ok(())
     }
@@ -191,7 +248,8 @@ impl Work<'_> {
                 creation.abandon(&device.serial).await?;
                 let question =
                     format!("Go on without MFA for user '{}' (y/n)?", safe(creation.user.as_str()));
-                match prompter.yes_no(question, 0).await {
+                // Neither --yes nor the end of a pipe takes the second factor away from somebody.
+                match prompter.only_a_person(question).await {
                     Answer::Given(YesNo::Yes | YesNo::YesToAll) => Ok(false),
                     Answer::Interrupted => Err(CliError::Interrupted("the user is not created".to_owned())),
                     _ => Err(StepError::Other("MFA was not set up".to_owned()).into()),
@@ -212,7 +270,7 @@ impl Work<'_> {
         let made = self.made(open);
         let removed = self.remove_own(user, &made, &mut report).await?;
         if removed {
-            self.discard_devices(&made.devices, &made.run, &mut report).await?;
+            self.discard_devices(&made, &mut report).await?;
             self.discard_files(open, &mut report)?;
         }
         let result = if report.errors.is_empty() { "removed" } else { "not removed" };
@@ -224,10 +282,15 @@ impl Work<'_> {
     }
 
     /// Returns whether a creation got to its end: its bundle is there, and is the one that it wrote.
-    pub(crate) fn is_complete(&self, open: &OpenTask) -> bool {
+    pub(crate) async fn is_complete(&self, open: &OpenTask) -> Result<bool, CliError> {
         let path = self.folder.file(&open.task.user, ".zip");
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        super::is_file_of(open, &path, &name)
+        if !super::is_file_of(open, &path, &name) {
+            return Ok(false);
+        }
+        // The bundle is the last thing that is written; but an embedded account may have lost the run all the same.
+        let found = estate(&self.session.account, &open.task.user).await?;
+        Ok(found.is_some_and(|found| open.user_id.as_ref() == Some(&found.user_id)))
     }
 
     /// Takes the credentials off a half-made user, so that it can be completed with fresh ones; `None` if there is
@@ -242,13 +305,13 @@ impl Work<'_> {
             report.errors.push(format!("the half-made user `{user}` is left alone: {reason}"));
             return Ok(Some(report));
         }
-        let credentials = Estate { groups: Vec::new(), boundary: None, ..found };
+        let credentials = Estate { groups: Vec::new(), boundary: None, stray_devices: Vec::new(), ..found };
         for call in clearing(&credentials) {
             if !self.step(&call, &mut report).await {
                 report.errors.extend(report.steps.last().and_then(|step| step.error.clone()));
             }
         }
-        self.discard_devices(&made.devices, &made.run, &mut report).await?;
+        self.discard_devices(&made, &mut report).await?;
         self.discard_files(open, &mut report)?;
         Ok(Some(report))
     }
@@ -284,15 +347,11 @@ impl Work<'_> {
     ) -> Result<bool, CliError> {
         let account = &self.session.account;
         let known = made.user_id.is_some();
-        let found = self.look(user, known).await?;
-        let Some(found) = found else { return Ok(true) };
+        let Some(mut found) = self.look(user, known).await? else { return Ok(true) };
         if let Some(reason) = foreign(&found, made) {
-            // Somebody else's user of that name: ours never came to be.
-            let is_ours = made.user_id.as_ref().is_none_or(|id| *id == found.user_id)
-                && found
-                    .tags
-                    .iter()
-                    .any(|tag| tag.key == muster_core::departure::RUN_TAG && tag.value == made.run);
+            let tagged = found.tags.iter().any(|tag| tag.key == RUN_TAG && tag.value == made.run);
+            // The id says whose it is, where it is known; tags can be taken away.
+            let is_ours = made.user_id.as_ref().map_or(tagged, |id| *id == found.user_id);
             if !is_ours {
                 report.notes.push(format!("the user of this name is left alone: {reason}"));
                 return Ok(true);
@@ -302,34 +361,44 @@ impl Work<'_> {
             ));
             return Ok(false);
         }
-        // A half-made user has no deny of ours: its credentials go first anyway.
-        let mut estate_now = found;
         let first = tokio::time::Instant::now();
         loop {
-            for call in clearing(&estate_now).iter().chain([&Mutation::DeleteUser { user: user.clone() }]) {
-                if !self.step(call, report).await {
-                    break;
-                }
+            // Devices of that name are looked at by their own tag.
+            found.stray_devices.clear();
+            let begun = report.steps.len();
+            // Every one of them, whatever becomes of the others: what can be taken away is.
+            for call in clearing(&found) {
+                self.step(&call, report).await;
             }
-            let last = report.steps.last();
-            let failed = last.and_then(|step| step.error.clone().map(|error| (step.call.action(), error)));
-            match failed {
+            let failed = report.steps[begun..].iter().find_map(|step| step.error.clone());
+            if let Some(error) = failed {
+                report.errors.push(error);
+                return Ok(false);
+            }
+            if self.step(&Mutation::DeleteUser { user: user.clone() }, report).await {
+                let is_gone = report.steps.last().is_some_and(|step| step.outcome == Outcome::Gone);
+                if !(known && is_gone && first.elapsed() < PATIENCE) {
+                    return Ok(true);
+                }
+                // It was made, and was seen a moment ago: one "not found" is not believed.
+                account.gateway.wait(Duration::from_secs(1)).await;
+                match estate(account, user).await? {
+                    Some(now) => found = now,
+                    None => return Ok(true),
+                }
+                continue;
+            }
+            let Some(last) = report.steps.pop() else { return Ok(false) };
+            let error = last.error.unwrap_or_default();
+            // Something is still seen by some of AWS, and not by the lists.
+            if !error.contains("DeleteConflict") || first.elapsed() > PATIENCE {
+                report.errors.push(error);
+                return Ok(false);
+            }
+            account.gateway.wait(Duration::from_secs(1)).await;
+            match estate(account, user).await? {
+                Some(now) => found = now,
                 None => return Ok(true),
-                // Something is still seen by some of AWS, and not by the lists.
-                Some(("DeleteUser", error))
-                    if error.contains("DeleteConflict") && first.elapsed() < PATIENCE =>
-                {
-                    report.steps.pop();
-                    account.gateway.wait(Duration::from_secs(1)).await;
-                    match estate(account, user).await? {
-                        Some(now) => estate_now = now,
-                        None => return Ok(true),
-                    }
-                }
-                Some((_, error)) => {
-                    report.errors.push(error);
-                    return Ok(false);
-                }
             }
         }
     }
@@ -339,30 +408,29 @@ impl Work<'_> {
         let first = tokio::time::Instant::now();
         loop {
             let found = estate(&self.session.account, user).await?;
-            if found.is_some() || !known || first.elapsed() > Duration::from_secs(15) {
+            if found.is_some() || !known || first.elapsed() > PATIENCE {
                 return Ok(found);
             }
             self.session.account.gateway.wait(Duration::from_millis(500)).await;
         }
     }
 
-    /// Deletes devices that the run made and that are nobody's.
-    async fn discard_devices(
-        &self,
-        devices: &[String],
-        run: &str,
-        report: &mut UserReport,
-    ) -> Result<(), CliError> {
-        for serial in devices {
-            match muster_aws::device_run(&self.session.account, serial).await? {
-                Some(tagged) if tagged == run => {
-                    let call = Mutation::DeleteVirtualMFADevice { device: serial.clone() };
-                    if !self.step(&call, report).await {
-                        let error = report.steps.last().and_then(|step| step.error.clone());
-                        report.errors.extend(error);
-                    }
+    /// Deletes devices that the run made and that are nobody's: their tag says whose they are.
+    async fn discard_devices(&self, made: &Made, report: &mut UserReport) -> Result<(), CliError> {
+        for serial in &made.devices {
+            let mut tagged = None;
+            for _ in 0..LOOKS {
+                tagged = muster_aws::device_run(&self.session.account, serial).await?;
+                if tagged.is_some() {
+                    break;
                 }
-                _ => {}
+                self.session.account.gateway.wait(Duration::from_secs(1)).await;
+            }
+            if tagged.as_ref() == Some(&made.run) {
+                let call = Mutation::DeleteVirtualMFADevice { device: serial.clone() };
+                if !self.step(&call, report).await {
+                    report.errors.extend(report.steps.last().and_then(|step| step.error.clone()));
+                }
             }
         }
         Ok(())
@@ -389,7 +457,10 @@ impl Work<'_> {
     }
 }
 
-/// How long `DeleteConflict` is waited out.
+/// Looks for a device that was made a moment ago, a second apart.
+const LOOKS: u32 = 3;
+
+/// How long `DeleteConflict`, or a user to be seen that was made, is waited out.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How long something that a call without an answer may have made is waited for.

@@ -66,16 +66,20 @@ pub(super) async fn by_a_person(
         creation.user,
         device.seed.expose_secret()
     ));
-    if terminal.progress {
-        let drawing = if terminal.colors_err() { Drawing::Colors } else { Drawing::Plain };
-        if let Some(drawn) = draw_qr(&text, drawing) {
+    let drawing = if terminal.colors_err() { Drawing::Colors } else { Drawing::Plain };
+    let drawn = draw_qr(&text, drawing).filter(|drawn| terminal.progress && fits(drawn));
+    match drawn {
+        Some(drawn) => {
             terminal.say(drawn.trim_end_matches('\n'));
+            terminal.say(
+                "Scan the QR code with the authenticator app, then give two codes, one after the other.",
+            );
+        }
+        None => {
+            terminal.say("Give the secret to the authenticator app, then two codes, one after the other.");
         }
     }
-    terminal.say(
-        "Scan the QR code with the authenticator app, then give two codes, one after the other.\n\
-         (s shows the secret instead, q gives up)",
-    );
+    terminal.say("(s shows the secret, q gives up)");
     for tries_left in (0..TRIES_MAX).rev() {
         let first = match ask(work, prompter, "First code:", &text, None).await {
             Asked::Code(code) => code,
@@ -97,6 +101,15 @@ pub(super) async fn by_a_person(
     }
     terminal.say("Given up after five wrong pairs of codes.");
     Ok(Enrolment::Abandoned)
+}
+
+/// Returns whether a drawing has room: one that wraps is no QR code any more.
+fn fits(drawn: &str) -> bool {
+    let width = drawn.lines().next().map(|line| line.chars().filter(|c| "█▀▄ ".contains(*c)).count());
+    let size = terminal_size::terminal_size_of(std::io::stderr());
+    size.is_none_or(|(terminal_size::Width(columns), _)| {
+        width.is_some_and(|width| width <= usize::from(columns))
+    })
 }
 
 enum Asked {

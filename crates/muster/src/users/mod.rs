@@ -11,16 +11,18 @@ mod sealing;
 
 pub(crate) use folder::OutFolder;
 pub(crate) use guards::{Guards, check_names};
-pub(crate) use leaving::{DisabledRecord, read_record, records};
+pub(crate) use leaving::{DisabledRecord, PasswordMaterial, read_record, records};
 pub(crate) use making::{Done, Material, Undoing};
 pub(crate) use report::{Report, UserReport};
 pub(crate) use sealing::{Sealing, sealer_again, sealer_of};
 
-use muster_aws::{Journal, OpenTask, Sender, Task, open_journals};
-use muster_core::config::{ConfigFile, Settings};
+use std::time::Duration;
+
+use muster_aws::{Journal, Journals, OpenTask, Sender, Task, TaskKind};
 use muster_core::name::UserName;
 
-use crate::context::{Config, Context, Session};
+use crate::context::{Context, Session};
+use crate::environment::now_s;
 use crate::error::CliError;
 use crate::terminal::safe;
 
@@ -49,47 +51,63 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Returns what a crash left open in this account.
-pub(crate) fn open_tasks(session: &Session) -> Result<Vec<OpenTask>, CliError> {
-    Ok(open_journals(&session.home)?.iter().flat_map(muster_aws::OpenJournal::open_tasks).collect())
+/// Reads the journals; warns of those that cannot be read.
+pub(crate) fn journals(context: &Context, session: &Session) -> Result<Journals, CliError> {
+    let journals = Journals::read(&session.home)?;
+    for error in &journals.unreadable {
+        context.terminal.warn(format_args!("{error}; what that run left is not known, so look at its users"));
+    }
+    Ok(journals)
 }
 
-/// Finishes what an earlier run of this command for these users left open; warns of what else is open.
-pub(crate) async fn settle_earlier(
+/// Returns what earlier runs left open about these users; warns of what else is open.
+pub(crate) fn earlier(
     context: &Context,
     session: &Session,
-    folder: &OutFolder,
     users: &[UserName],
-    settings: &Settings,
-    config: &Config,
-) -> Result<(), CliError> {
-    let open = open_tasks(session)?;
+) -> Result<Vec<OpenTask>, CliError> {
+    Journals::settle(&session.home, now_s, |_| false)?;
     let (ours, others): (Vec<OpenTask>, Vec<OpenTask>) =
-        open.into_iter().partition(|open| users.contains(&open.task.user));
+        journals(context, session)?.tasks().into_iter().partition(|open| users.contains(&open.task.user));
     for open in &others {
         context.terminal.warn(format_args!(
             "an earlier run was cut off while it worked on `{}`; `muster recover` finishes or undoes that",
             safe(open.task.user.as_str())
         ));
     }
-    if ours.is_empty() {
-        return Ok(());
-    }
-    let options = crate::commands::recover::Options {
-        only: users,
-        resume: false,
-        settle: crate::commands::recover::SETTLE,
-        sealing: Sealing::of_journal(),
-        folder,
-        settings,
-        profile: config.file.as_ref().and_then(ConfigFile::profile_name),
+    Ok(ours)
+}
+
+/// Says in the journals of earlier runs that these users have been seen to; `which` picks the tasks that are over.
+pub(crate) fn end_earlier(
+    session: &Session,
+    users: &[UserReport],
+    which: impl Fn(&TaskKind) -> bool,
+) -> Result<(), CliError> {
+    let done = |open: &OpenTask| {
+        let report = users.iter().find(|report| UserName::new(&report.user) == open.task.user);
+        report.is_some_and(|report| report.errors.is_empty()) && which(&open.task.kind)
     };
-    let recovered = crate::commands::recover::recover(context, session, &options).await?;
-    if recovered.iter().any(|user| !user.errors.is_empty()) {
-        let problems = recovered.iter().flat_map(|user| user.errors.clone()).collect();
-        return Err(CliError::Preflight { problems, exit: crate::exit::Exit::Failed });
+    Ok(Journals::settle(&session.home, now_s, done)?)
+}
+
+/// Waits until it may be believed that what a task was about to make is not there.
+pub(crate) async fn settle(context: &Context, session: &Session, open: &OpenTask, folder: &OutFolder) {
+    let waits = settling(open, folder.settle());
+    if waits > Duration::ZERO {
+        context.terminal.say(format_args!(
+            "Waiting {} s, until what was begun last is visible everywhere...",
+            waits.as_secs().max(1)
+        ));
+        session.account.gateway.wait(waits).await;
     }
-    Ok(())
+}
+
+/// Returns how long it is until absence may be believed.
+fn settling(open: &OpenTask, settle: Duration) -> Duration {
+    let ago = u64::try_from(now_s() - open.window.1).unwrap_or_default();
+    // The journal counts whole seconds.
+    settle.saturating_sub(Duration::from_secs(ago.saturating_sub(1)))
 }
 
 /// Returns whether a file is one that a task wrote: by its name, and by the hash of what is in it.
@@ -98,4 +116,33 @@ fn is_file_of(open: &OpenTask, path: &std::path::Path, name: &str) -> bool {
     let Ok(bytes) = std::fs::read(path) else { return false };
     let hash = muster_aws::sha256(&bytes);
     hashes.any(|other| *other == hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTLE: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn absence_is_believed_when_the_time_has_passed() {
+        let now = now_s();
+        let open = |last: i64| OpenTask {
+            run: String::new(),
+            task: Task {
+                user: UserName::new("alice"),
+                user_id: None,
+                out_dir: String::new(),
+                kind: TaskKind::Delete,
+            },
+            user_id: None,
+            calls: Vec::new(),
+            files: Vec::new(),
+            window: (last, last),
+        };
+        assert_eq!(settling(&open(now - 100), SETTLE), Duration::ZERO);
+        assert!(settling(&open(now), SETTLE) >= Duration::from_secs(29));
+        // A clock that was turned back does not make it wait for ever.
+        assert!(settling(&open(now + 1000), SETTLE) <= SETTLE);
+    }
 }

@@ -63,6 +63,23 @@ impl UserReport {
         }
     }
 
+    /// Says that and why it came to nothing.
+    pub(crate) fn fail(&mut self, result: &str, why: &str) {
+        result.clone_into(&mut self.result);
+        self.errors.push(why.to_owned());
+    }
+
+    /// What a saga that ended with an error has come to: other users of the run go on.
+    pub(crate) fn of_error(
+        user: &muster_core::name::UserName,
+        user_id: Option<&str>,
+        error: &CliError,
+    ) -> Self {
+        let mut report = Self::new(user, user_id);
+        report.fail("not finished", &format!("{error}; `muster recover` goes on with it"));
+        report
+    }
+
     /// Puts down calls that would be made.
     pub(crate) fn planned(mut self, calls: impl IntoIterator<Item = Mutation>) -> Self {
         let planned = |call| Step { call, outcome: Outcome::Planned, error: None };

@@ -24,13 +24,6 @@ impl From<&SealArgs> for Sealing {
     }
 }
 
-impl Sealing {
-    /// What was agreed to in the run that is gone on with.
-    pub(crate) fn of_journal() -> Self {
-        Self::default()
-    }
-}
-
 /// Finds out for whom a user's secrets are sealed: who was named, else whom the config names, else who in the keyring
 /// bears the name. Without anybody the sealer leaves everything in clear.
 pub(crate) fn sealer_of(
@@ -61,9 +54,12 @@ pub(crate) fn sealer_of(
 /// Finds the recipients of an earlier run again, by the names it wrote down.
 pub(crate) fn sealer_again(recipients: &[String], escrow: Option<&str>) -> Result<Sealer, SealError> {
     let gpg = Gpg::default();
-    // They were vouched for then, and are named by what cannot be mistaken.
-    let find = |text: &String| Recipient::named(text, &gpg, true);
-    let own = recipients.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-    let escrow = escrow.map(|text| Recipient::named(text, &gpg, true)).transpose()?;
-    Ok(Sealer::new(gpg, own, escrow))
+    let own = recipients.iter().map(|name| Recipient::again(name, &gpg)).collect::<Result<Vec<_>, _>>()?;
+    let escrow = escrow.map(|name| Recipient::again(name, &gpg)).transpose()?;
+    let mut sealer = Sealer::new(gpg, own, escrow);
+    if recipients.is_empty() {
+        // That nothing is sealed was agreed to in the run that wrote them down.
+        sealer.agree_to_plaintext();
+    }
+    Ok(sealer)
 }

@@ -5,18 +5,20 @@ mod preflight;
 mod report;
 mod requests;
 
-use muster_aws::{Journal, Mfa};
-use muster_core::config::{ConfigFile, Overrides, Tool};
+use muster_aws::{Journal, Mfa, OpenTask, TaskKind};
+use muster_core::config::{ConfigFile, Overrides, Settings, Tool};
+use muster_core::name::UserName;
 
 use crate::cli::{CreateUserArgs, MfaChoice};
-use crate::context::Context;
+use crate::commands::recover::{Options, recover};
+use crate::context::{Config, Context, Session};
 use crate::environment::now_s;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::prompt::Prompter;
-use crate::users::{Material, OutFolder, Sealing, Work, settle_earlier};
+use crate::users::{Material, OutFolder, Sealing, Work, earlier};
 
-pub(crate) use preflight::nobody_to_seal_for;
+pub(crate) use preflight::{may_be_plaintext, nobody_to_seal_for};
 
 impl CreateUserArgs {
     fn overrides(&self) -> Overrides {
@@ -37,16 +39,22 @@ pub(crate) async fn run(context: &Context, args: &CreateUserArgs) -> Result<Exit
     let config = context.config()?;
     let settings = context.settings(&config, Tool::CreateUser, &args.overrides())?;
     let requests = requests::read(args)?;
-    let folder = OutFolder::new(&args.folder.out_dir)?;
+    if settings.taxonomy.groups().next().is_none() {
+        context.terminal.warn(format_args!(
+            "there are no common and no category groups to put users in: {}",
+            context.where_configs_are()
+        ));
+    }
+    let folder = OutFolder::new(&args.folder)?;
     let session = context.connect(&config, &settings, !args.dry_run).await?;
     let _lock = if args.dry_run { None } else { Some(session.home.lock()?) };
     let names: Vec<_> = requests.iter().map(|request| request.user.clone()).collect();
+    let sealing = Sealing::from(&args.seal);
     if !args.dry_run {
-        settle_earlier(context, &session, &folder, &names, &settings, &config).await?;
+        finish_earlier(context, &session, &config, &settings, &sealing, &folder, &names).await?;
     }
     let mut prompter =
         Prompter::new(&context.terminal, &context.interrupt, context.global.no_input, context.global.yes);
-    let sealing = Sealing::from(&args.seal);
     let check =
         preflight::Preflight { context, session: &session, settings: &settings, args, folder: &folder };
     let ready = check.run(&requests, &sealing, &mut prompter).await?;
@@ -54,6 +62,7 @@ pub(crate) async fn run(context: &Context, args: &CreateUserArgs) -> Result<Exit
         return report::planned(context, &session, &settings, &ready);
     }
     folder.mind_git(context, &mut prompter).await?;
+    folder.prepare()?;
 
     let journal = Journal::create(&session.home, &context.record_head(&config, &session), now_s)?;
     let work = Work { context, session: &session, journal: &journal, folder: &folder };
@@ -76,4 +85,32 @@ pub(crate) async fn run(context: &Context, args: &CreateUserArgs) -> Result<Exit
     let open = made.iter().any(|done| !done.left.is_empty()) && !args.keep_partial;
     let record = if open { journal.path().to_owned() } else { journal.close()? };
     report::made(context, &session, &settings, &ready, &made, &record)
+}
+
+/// Undoes, or finds complete, what an earlier run of this command left of these users.
+async fn finish_earlier(
+    context: &Context,
+    session: &Session,
+    config: &Config,
+    settings: &Settings,
+    sealing: &Sealing,
+    folder: &OutFolder,
+    names: &[UserName],
+) -> Result<(), CliError> {
+    let open = earlier(context, session, names)?;
+    let is_creation = |open: &OpenTask| matches!(open.task.kind, TaskKind::Create(_));
+    if !open.iter().any(is_creation) {
+        return Ok(());
+    }
+    let options = Options {
+        which: &|open| is_creation(open) && names.contains(&open.task.user),
+        resume: false,
+        sealing: sealing.clone(),
+        folder,
+        settings,
+        profile: config.file.as_ref().and_then(ConfigFile::profile_name),
+    };
+    let recovered = recover(context, session, &options).await?;
+    let problems: Vec<String> = recovered.into_iter().flat_map(|user| user.errors).collect();
+    if problems.is_empty() { Ok(()) } else { Err(CliError::Preflight { problems, exit: Exit::Failed }) }
 }

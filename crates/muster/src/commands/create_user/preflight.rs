@@ -13,7 +13,7 @@ use muster_core::password::PasswordRules;
 use muster_core::plan::{Change, Choices, DecidedBy, Plan, plan, questions};
 use muster_core::roster::{Policies, ReadBy, Roster, User};
 use muster_core::taxonomy::{Credentials, Taxonomy};
-use muster_credentials::sealing::{Recipient, SealError, Sealer};
+use muster_credentials::sealing::{Gpg, Recipient, SealError, Sealer};
 
 use super::requests::Request;
 use crate::cli::{CreateUserArgs, MfaChoice};
@@ -47,22 +47,58 @@ pub(super) struct Ready {
 /// What was found out about a user so far.
 struct Candidate<'r> {
     request: &'r Request,
-    sealer: Option<Sealer>,
+    sealer: Sealer,
+    /// The category, where the command line, the name or the config says it.
+    category: Option<usize>,
     credentials: Credentials,
     groups: Vec<GroupName>,
     stray_device: Option<String>,
 }
 
 /// Says that there is nobody to seal for.
-pub(crate) fn nobody_to_seal_for(user: &UserName) -> CliError {
-    CliError::Preflight { problems: vec![nobody(user)], exit: Exit::Failed }
+pub(crate) fn nobody_to_seal_for(user: &UserName, sealer: &Sealer) -> CliError {
+    CliError::Preflight { problems: vec![nobody(user, sealer)], exit: Exit::Failed }
 }
 
-fn nobody(user: &UserName) -> String {
+fn nobody(user: &UserName, sealer: &Sealer) -> String {
+    let plaintext =
+        if sealer.escrow().is_some() { "" } else { ", or save them unencrypted with --allow-plaintext" };
     format!(
         "there is nobody to seal the credentials of `{user}` for: name a key with --recipient or in the config's \
-         [recipients], or save them unencrypted with --allow-plaintext"
+         [recipients]{plaintext}"
     )
+}
+
+/// Says for whom a user's secrets are sealed, or finds out whether they may be saved in clear; returns whether there
+/// is a way to save them.
+pub(crate) async fn may_be_plaintext(
+    context: &Context,
+    sealer: &mut Sealer,
+    sealing: &Sealing,
+    prompter: &mut Prompter<'_>,
+) -> Result<bool, CliError> {
+    let terminal = &context.terminal;
+    if !sealer.is_plaintext() {
+        let names: Vec<String> =
+            sealer.own().iter().chain(sealer.escrow()).map(Recipient::describe).collect();
+        terminal.say(format_args!("Sealing its credentials for {}", safe(&names.join(" and "))));
+        return Ok(true);
+    }
+    // Where somebody is to have a copy of everything, nothing goes past them.
+    if sealer.escrow().is_some() {
+        return Ok(false);
+    }
+    if sealing.allow_plaintext {
+        terminal.warn("the credentials are saved unencrypted");
+    } else {
+        match prompter.only_a_person("Save unencrypted value (y/n)?").await {
+            Answer::Given(YesNo::Yes | YesNo::YesToAll) => {}
+            Answer::Interrupted => return Err(CliError::Interrupted("nothing was changed".to_owned())),
+            _ => return Ok(false),
+        }
+    }
+    sealer.agree_to_plaintext();
+    Ok(true)
 }
 
 impl Preflight<'_> {
@@ -86,14 +122,16 @@ impl Preflight<'_> {
         }
         let mut candidates = Vec::new();
         for request in requests {
-            candidates.push(self.candidate(request, sealing, &roster, &mut problems).await?);
+            let mut of_user = Vec::new();
+            candidates.push(self.candidate(request, sealing, &roster, &mut of_user).await?);
+            problems.extend(of_user.into_iter().map(|problem| format!("{}{problem}", request.place)));
         }
         if !problems.is_empty() {
             return Err(CliError::Preflight { problems, exit: Exit::Failed });
         }
-        let mut ready = Vec::new();
+        let (mut ready, mut undecided) = (Vec::new(), Vec::new());
         for mut candidate in candidates {
-            self.ask(&mut candidate, &roster, sealing, prompter, &mut problems).await?;
+            self.ask(&mut candidate, &roster, sealing, prompter, &mut problems, &mut undecided).await?;
             let limit = facts.groups_per_user.and_then(|limit| usize::try_from(limit).ok());
             if limit.is_some_and(|limit| candidate.groups.len() > limit) {
                 problems.push(format!(
@@ -105,9 +143,13 @@ impl Preflight<'_> {
             }
             ready.push(self.ready(candidate, &roster, facts.password, &mut problems));
         }
-        if !problems.is_empty() {
-            return Err(CliError::Preflight { problems, exit: Exit::Left });
+        if !problems.is_empty() || !undecided.is_empty() {
+            // What only waits for a decision is another end than what cannot be.
+            let exit = if problems.is_empty() { Exit::Left } else { Exit::Failed };
+            problems.extend(undecided);
+            return Err(CliError::Preflight { problems, exit });
         }
+        Self::check_files(&ready)?;
         self.show_impact(&ready, &roster);
         Ok(ready)
     }
@@ -125,21 +167,27 @@ impl Preflight<'_> {
         let taken_at = rfc3339(self.context.started_ms);
         let mut roster =
             read_roster(&self.session.account, &reading, Depth::Groups, taken_at, &|_| {}).await?;
-        roster.users = requests
-            .iter()
-            .map(|request| User {
-                name: request.user.clone(),
-                path: self.args.path.clone(),
-                id: String::new(),
-                tags: Some(request.tags.clone()),
-                groups: Vec::new(),
-                policies: Policies::default(),
-                boundary: None,
-            })
-            .collect();
+        roster.users = requests.iter().map(|request| self.as_user(request)).collect();
         roster.read_by = ReadBy::AccountAuthorizationDetails;
         roster.sort();
         Ok(roster)
+    }
+
+    /// Refuses two users whose bundles would have one name.
+    fn check_files(ready: &[Ready]) -> Result<(), CliError> {
+        let mut seen: HashSet<String> = HashSet::new();
+        let names = |user: &Ready| {
+            [".zip", ".mfa.zip"].map(|ending| format!("{}{ending}", user.name).to_ascii_lowercase())
+        };
+        let problems: Vec<String> = ready
+            .iter()
+            .flat_map(names)
+            .filter(|name| !seen.insert(name.clone()))
+            .map(|name| {
+                format!("two users of this run would have the bundle `{name}`: create them one by one")
+            })
+            .collect();
+        if problems.is_empty() { Ok(()) } else { Err(CliError::Preflight { problems, exit: Exit::Failed }) }
     }
 
     fn check_room(&self, requests: &[Request], facts: &AccountFacts, problems: &mut Vec<String>) {
@@ -196,37 +244,71 @@ impl Preflight<'_> {
         }
         let category = self.category(request, &groups)?;
         let credentials = self.credentials(category);
-        let sealer = match sealer_of(user, &request.recipients, sealing, self.settings) {
-            Ok(sealer) => match sealer.test() {
-                Ok(()) => Some(sealer),
-                Err(error) => {
-                    problems.push(Self::seal_problem(user, &error));
-                    None
-                }
-            },
-            Err(error) => {
-                problems.push(Self::seal_problem(user, &error));
-                None
+        self.check_scope(request, problems)?;
+        let hands_over = |c: &Credentials| c.password || c.mfa || c.access_key;
+        let mut sealer = Sealer::new(Gpg::default(), Vec::new(), None);
+        // Who gets nothing needs nobody to seal for; with the category open, that is open too.
+        if hands_over(&credentials) || category.is_none() {
+            match sealer_of(user, &request.recipients, sealing, self.settings) {
+                Ok(found) => match found.test() {
+                    Ok(()) | Err(SealError::Nobody) => sealer = found,
+                    Err(error) => problems.push(Self::seal_problem(user, &error)),
+                },
+                Err(error) => problems.push(Self::seal_problem(user, &error)),
             }
-        };
-        let mut stray_device = None;
-        if credentials.mfa {
-            if self.mfa(credentials) == Mfa::Prompt && self.context.global.no_input {
-                problems.push(format!(
-                    "somebody has to type the MFA codes of `{user}`: with --no-input use --mfa auto or --no-mfa"
-                ));
-            }
-            if self.mfa(credentials) == Mfa::Auto {
-                problems.extend(self.folder.taken(user, ".mfa.zip"));
-            }
-            let serial = device_serial(account, user);
-            stray_device = match muster_aws::stray_devices(account).await {
-                Ok(strays) => strays.into_iter().find(|other| *other == serial),
-                Err(error) if error.kind == Kind::Denied => None,
-                Err(error) => return Err(error.into()),
-            };
         }
-        Ok(Candidate { request, sealer, credentials, groups, stray_device })
+        Ok(Candidate { request, sealer, category, credentials, groups, stray_device: None })
+    }
+
+    /// Refuses who is protected, or would be outside the part of the account that the config is about.
+    fn check_scope(&self, request: &Request, problems: &mut Vec<String>) -> Result<(), CliError> {
+        let taxonomy = &self.settings.taxonomy;
+        let user = self.as_user(request);
+        for protection in &taxonomy.protected {
+            if protection.users.picks(&user)? {
+                problems.push(format!("`{}` is protected: {}", request.user, protection.reason));
+            }
+        }
+        if !taxonomy.covers(&user) {
+            let prefix = taxonomy.path_prefix.as_deref().unwrap_or_default();
+            problems.push(format!(
+                "`{}` would be at `{}`, outside `{prefix}`: give a path with --path",
+                request.user, self.args.path
+            ));
+        }
+        Ok(())
+    }
+
+    /// Looks at what stands in the way of an MFA device.
+    async fn check_mfa(
+        &self,
+        candidate: &mut Candidate<'_>,
+        problems: &mut Vec<String>,
+    ) -> Result<(), CliError> {
+        let account = &self.session.account;
+        let user = &candidate.request.user;
+        if self.mfa(candidate.credentials) == Mfa::Auto {
+            problems.extend(self.folder.taken(user, ".mfa.zip"));
+        }
+        let serial = device_serial(account, user);
+        candidate.stray_device = match muster_aws::stray_devices(account).await {
+            Ok(strays) => strays.into_iter().find(|other| *other == serial),
+            Err(error) if error.kind == Kind::Denied => None,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(())
+    }
+
+    fn as_user(&self, request: &Request) -> User {
+        User {
+            name: request.user.clone(),
+            path: self.args.path.clone(),
+            id: String::new(),
+            tags: Some(request.tags.clone()),
+            groups: Vec::new(),
+            policies: Policies::default(),
+            boundary: None,
+        }
     }
 
     fn seal_problem(user: &UserName, error: &SealError) -> String {
@@ -244,17 +326,10 @@ impl Preflight<'_> {
     fn category(&self, request: &Request, groups: &[GroupName]) -> Result<Option<usize>, CliError> {
         let taxonomy = &self.settings.taxonomy;
         let named = groups.iter().find_map(|group| taxonomy.category(group));
-        let user = User {
-            name: request.user.clone(),
-            path: self.args.path.clone(),
-            id: String::new(),
-            tags: Some(request.tags.clone()),
-            groups: Vec::new(),
-            policies: Policies::default(),
-            boundary: None,
-        };
+        let user = self.as_user(request);
         let assessment = assess(taxonomy, &user)?;
-        Ok(named.or(assessment.matches.first().copied()))
+        let default = self.settings.default_category.as_ref().and_then(|name| taxonomy.category(name));
+        Ok(named.or(assessment.matches.first().copied()).or(default))
     }
 
     /// What the category says, with the command line over it; without either, what the article's tool made.
@@ -292,12 +367,22 @@ impl Preflight<'_> {
         sealing: &Sealing,
         prompter: &mut Prompter<'_>,
         problems: &mut Vec<String>,
+        undecided: &mut Vec<String>,
     ) -> Result<(), CliError> {
         let terminal = &self.context.terminal;
+        let taxonomy = &self.settings.taxonomy;
         let user = &candidate.request.user;
         let name = safe(user.as_str()).into_owned();
-        terminal.say(format_args!("Creating user {name}..."));
-        self.ask_plaintext(candidate, sealing, prompter, problems).await;
+        let verb = if self.args.dry_run { "Looking at" } else { "Creating" };
+        terminal.say(format_args!("{verb} user {name}..."));
+        // Where the category says whether there is anything to save, it is asked for first.
+        let rules: Vec<_> = taxonomy.categories.iter().map(|category| category.credentials).collect();
+        let is_open = candidate.category.is_none() && rules.windows(2).any(|pair| pair[0] != pair[1]);
+        let hands_over = |c: Credentials| c.password || c.mfa || c.access_key;
+        let asks_first = !is_open && hands_over(candidate.credentials);
+        if asks_first && !self.can_be_saved(candidate, sealing, prompter, undecided).await? {
+            return Ok(());
+        }
         let (plan, decided) = self.ask_groups(candidate, roster, prompter).await?;
         let planned = plan.users.first();
         let added =
@@ -305,58 +390,76 @@ impl Preflight<'_> {
         let mut groups = added.unwrap_or_default();
         groups.extend(candidate.groups.iter().cloned());
         // The category first: where something fails half-way, that is the group that counts.
-        let taxonomy = &self.settings.taxonomy;
         groups.sort_by_key(|group| taxonomy.category(group).is_none());
         let mut seen = HashSet::new();
         groups.retain(|group| seen.insert(group.clone()));
         candidate.groups = groups;
         if !decided && !taxonomy.categories.is_empty() {
-            problems.push(format!(
+            undecided.push(format!(
                 "no pattern matches `{user}`: say with --category or --group-name to which category group it belongs"
             ));
+            return Ok(());
         }
         // The choice that was made may say what it is given.
         let category = candidate.groups.iter().find_map(|group| taxonomy.category(group));
-        candidate.credentials = self.credentials(category);
-        if let Some(serial) = candidate.stray_device.as_ref().filter(|_| candidate.credentials.mfa) {
+        candidate.credentials = self.credentials(category.or(candidate.category));
+        if !asks_first
+            && hands_over(candidate.credentials)
+            && !self.can_be_saved(candidate, sealing, prompter, undecided).await?
+        {
+            return Ok(());
+        }
+        if candidate.credentials.mfa {
+            if self.mfa(candidate.credentials) == Mfa::Prompt
+                && self.context.global.no_input
+                && !self.args.dry_run
+            {
+                undecided.push(format!(
+                    "somebody has to type the MFA codes of `{user}`: with --no-input use --mfa auto or --no-mfa"
+                ));
+            }
+            self.check_mfa(candidate, problems).await?;
+        }
+        if let Some(serial) = candidate.stray_device.as_ref().filter(|_| !self.args.dry_run) {
             let question = format!(
                 "An MFA device called '{name}' that nobody uses is left from an earlier try ({}). Remove it (y/n)?",
                 safe(serial)
             );
-            if !matches!(prompter.yes_no(question, 0).await, Answer::Given(YesNo::Yes | YesNo::YesToAll)) {
-                problems.push(format!("the MFA device `{serial}` stands in the way of one for `{user}`"));
+            match prompter.yes_no(question, 0).await {
+                Answer::Given(YesNo::Yes | YesNo::YesToAll) => {}
+                Answer::Interrupted => return Err(CliError::Interrupted("nothing was changed".to_owned())),
+                _ => {
+                    undecided
+                        .push(format!("the MFA device `{serial}` stands in the way of one for `{user}`"));
+                }
             }
         }
         Ok(())
     }
 
-    async fn ask_plaintext(
+    /// Returns whether there is a way to save the user's secrets, asking a person if need be.
+    async fn can_be_saved(
         &self,
-        candidate: &Candidate<'_>,
+        candidate: &mut Candidate<'_>,
         sealing: &Sealing,
         prompter: &mut Prompter<'_>,
-        problems: &mut Vec<String>,
-    ) {
-        let terminal = &self.context.terminal;
-        let Some(sealer) = &candidate.sealer else { return };
-        let Credentials { password, mfa, access_key } = candidate.credentials;
-        if !(password || mfa || access_key) {
-            return;
-        }
-        if !sealer.is_plaintext() {
-            let names: Vec<String> =
-                sealer.own().iter().chain(sealer.escrow()).map(Recipient::describe).collect();
-            terminal.say(format_args!("Sealing its credentials for {}", safe(&names.join(" and "))));
-            return;
-        }
+        undecided: &mut Vec<String>,
+    ) -> Result<bool, CliError> {
         let user = &candidate.request.user;
-        if sealer.escrow().is_some() {
-            problems.push(nobody(user));
-        } else if sealing.allow_plaintext || self.args.dry_run {
-            terminal.warn("the credentials are saved unencrypted");
-        } else if !prompter.only_a_person("Save unencrypted value (y/n)?").await {
-            problems.push(nobody(user));
+        // A dry run on a terminal would ask; it does not have to be answered to look.
+        if self.args.dry_run
+            && candidate.sealer.is_plaintext()
+            && !sealing.allow_plaintext
+            && prompter.interactive()
+        {
+            self.context.terminal.warn("it would be asked whether the credentials may be saved unencrypted");
+            return Ok(true);
         }
+        let can = may_be_plaintext(self.context, &mut candidate.sealer, sealing, prompter).await?;
+        if !can {
+            undecided.push(nobody(user, &candidate.sealer));
+        }
+        Ok(can)
     }
 
     /// Returns the memberships that the rules and a person give, and whether the category is decided.
@@ -413,7 +516,7 @@ impl Preflight<'_> {
         rules: PasswordRules,
         problems: &mut Vec<String>,
     ) -> Ready {
-        let Candidate { request, sealer, credentials, groups, stray_device } = candidate;
+        let Candidate { request, sealer, credentials, groups, stray_device, .. } = candidate;
         let user = &request.user;
         if credentials.password && !rules.users_may_change && !may_change_password(&groups, roster) {
             let text = format!(
@@ -426,9 +529,6 @@ impl Preflight<'_> {
                 self.context.terminal.warn(text);
             }
         }
-        // Without a sealer a problem was found, and nobody is created.
-        let sealer = sealer
-            .unwrap_or_else(|| Sealer::new(muster_credentials::sealing::Gpg::default(), Vec::new(), None));
         Ready {
             name: user.clone(),
             new: NewUser {
@@ -463,10 +563,13 @@ impl Preflight<'_> {
             let denying = policies
                 .iter()
                 .filter(|policy| matches!(policy.denies, Denies::Always | Denies::UnderACondition));
-            let names: Vec<String> = denying.map(|policy| safe(&policy.name).into_owned()).collect();
-            if !names.is_empty() {
+            let denying: Vec<String> = denying.map(|policy| safe(&policy.name).into_owned()).collect();
+            let all: Vec<String> = policies.iter().map(|policy| safe(&policy.name).into_owned()).collect();
+            let carries = if all.is_empty() { "no policies".to_owned() } else { all.join(", ") };
+            terminal.say(format_args!("To join {group}, which carries {carries}"));
+            if !denying.is_empty() {
                 let care = terminal.on_err("take care:", CARE);
-                terminal.say(format_args!("{care} {group} denies: {}", names.join(", ")));
+                terminal.say(format_args!("  {care} what {} denies is denied to them", denying.join(", ")));
             }
         }
     }

@@ -43,6 +43,8 @@ struct Row {
     missing_common: Vec<String>,
     password: bool,
     mfa: bool,
+    /// MFA was wanted, and a person went on without it.
+    lacks_mfa: bool,
     access_key: Option<String>,
     /// Fingerprints and keys; empty if the credentials are in clear.
     sealed_for: Vec<String>,
@@ -74,6 +76,7 @@ fn row(settings: &Settings, ready: &Ready) -> Result<Row, CliError> {
         missing_common: assessment.missing_common.iter().map(|i| common[*i].to_string()).collect(),
         password: ready.new.password,
         mfa: ready.new.mfa != Mfa::None,
+        lacks_mfa: false,
         access_key: None,
         sealed_for: ready.sealer.own().iter().chain(ready.sealer.escrow()).map(Recipient::name).collect(),
         files: Vec::new(),
@@ -82,6 +85,11 @@ fn row(settings: &Settings, ready: &Ready) -> Result<Row, CliError> {
         undone: Vec::new(),
         left: Vec::new(),
     })
+}
+
+/// Takes back what was only meant to be.
+fn not_created(row: Row) -> Row {
+    Row { groups: Vec::new(), standing: StandingName::Uncategorized, missing_common: Vec::new(), ..row }
 }
 
 /// Tells of a dry run: the exact calls.
@@ -155,12 +163,14 @@ pub(super) fn made(
             user_id: done.user_id.clone(),
             created: done.errors.is_empty(),
             mfa: done.mfa,
+            password: user.new.password && done.errors.is_empty(),
+            lacks_mfa: user.new.mfa != Mfa::None && !done.mfa && done.errors.is_empty(),
             access_key: done.access_key.clone(),
             files: done.files.iter().map(|file| file.display().to_string()).collect(),
             errors: done.errors.clone(),
             undone: done.undone.clone(),
             left: done.left.clone(),
-            ..row(settings, user)?
+            ..if done.errors.is_empty() { row(settings, user)? } else { not_created(row(settings, user)?) }
         });
     }
     let report = Report::new(context, session, false, rows, Some(record.display().to_string()));
@@ -206,7 +216,9 @@ impl Report {
     fn is_something_left(&self) -> bool {
         self.users.iter().any(|user| {
             user.errors.is_empty()
-                && (user.standing != StandingName::Sorted || !user.missing_common.is_empty())
+                && (user.standing != StandingName::Sorted
+                    || !user.missing_common.is_empty()
+                    || user.lacks_mfa)
         })
     }
 
@@ -247,6 +259,19 @@ impl Report {
             let groups: Vec<_> = row.groups.iter().map(|group| safe(group)).collect();
             let groups = if groups.is_empty() { "no groups".to_owned() } else { groups.join(", ") };
             terminal.out(format_args!("{name}: {} in {groups}\n", terminal.on_out("created", GOOD)));
+            if row.lacks_mfa {
+                terminal.out("  without MFA, as was chosen\n");
+            }
+            if !row.missing_common.is_empty() {
+                terminal.out(format_args!(
+                    "  it lacks the common group {}\n",
+                    safe(&row.missing_common.join(", "))
+                ));
+            }
+            if row.standing != StandingName::Sorted {
+                terminal
+                    .out(format_args!("  it is {}: `muster sort-users` says more\n", row.standing.as_str()));
+            }
             for file in &row.files {
                 let how = if row.sealed_for.is_empty() { "NOT encrypted" } else { "sealed" };
                 terminal.out(format_args!("  {how}: {file}\n"));
