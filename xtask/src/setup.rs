@@ -6,7 +6,16 @@ use std::process::Command;
 use crate::{Problem, root, run};
 
 /// Programs that the tests run, with the Debian package that has each.
-const PROGRAMS: [(&str, &str); 3] = [("curl", "curl"), ("kill", "procps"), ("python3", "python3-venv")];
+const PROGRAMS: [(&str, &str); 8] = [
+    ("age", "age"),
+    ("curl", "curl"),
+    ("gpg", "gnupg"),
+    ("kill", "procps"),
+    ("openssl", "openssl"),
+    ("python3", "python3-venv"),
+    ("ssh-keygen", "openssh-client"),
+    ("zbarimg", "zbar-tools"),
+];
 
 /// Sets everything up that is not there yet.
 pub(crate) fn all() -> Result<(), Problem> {

@@ -19,6 +19,8 @@ import botocore
 from botocore.config import Config
 from botocore.exceptions import ClientError, ParamValidationError
 
+import truth_credentials
+
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]})
 DENY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]})
 ACCOUNT = "123456789012"
@@ -224,9 +226,19 @@ IGNORED = {
     "ListAttachedGroupPolicies": {"IsTruncated"},
     "GetAccountAuthorizationDetails": {"IsTruncated", "RoleDetailList"},
     # Description, Tags and UpdateDate: moto echoes or leaves them out as it likes.
+    # moto's answers carry more or fewer of the optional members of a role, a device and a policy.
+    "CreateRole": {"MaxSessionDuration", "AssumeRolePolicyDocument", "RoleLastUsed", "Tags"},
+    "GetRole": {"MaxSessionDuration", "RoleLastUsed", "Tags"},
+    "ListRoles": {"IsTruncated", "MaxSessionDuration"},
+    "ListRolePolicies": {"IsTruncated"},
+    "ListMFADevices": {"IsTruncated"},
+    "ListVirtualMFADevices": {"IsTruncated"},
+    "ListSigningCertificates": {"IsTruncated"},
+    "ListUserPolicies": {"IsTruncated"},
+    "GetAccountPasswordPolicy": {"HardExpiry"},
     "CreatePolicy": {"Description", "Tags", "UpdateDate", "PermissionsBoundaryUsageCount"},
 }
-IGNORED_ANYWHERE = {"CreateDate", "UpdateDate", "PasswordLastUsed", "SecretAccessKey", "UserId", "GroupId", "PolicyId", "AccessKeyId", "PermissionsBoundaryUsageCount", "Description"}
+IGNORED_ANYWHERE = {"CreateDate", "UpdateDate", "PasswordLastUsed", "SecretAccessKey", "UserId", "GroupId", "PolicyId", "AccessKeyId", "PermissionsBoundaryUsageCount", "Description", "RoleId", "EnableDate", "Base32StringSeed", "QRCodePNG"}
 
 
 def alike(value, ignored=frozenset()):
@@ -310,13 +322,39 @@ class Cli:
         return {"error": [code.group(1), None]}
 
 
-def compare(name, ours, theirs, script, model):
+def scripted(calls):
+    """A script whose calls do not depend on answers."""
+    for call in calls:
+        yield call
+
+
+def certificates():
+    """Two certificates, made here and now, of nobody."""
+    made = []
+    for name in ["one", "two"]:
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", os.devnull, "-days", "2", "-subj", f"/CN={name}.example.com"]
+        made.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return made
+
+
+def compare(name, ours, theirs, make_script, model):
+    """Runs one copy of the script on each side, step by step."""
     compared, known, wrong = 0, 0, []
-    for operation, parameters, expected in script:
+    script, other = make_script(), make_script()
+    found = judged = None
+    while True:
+        try:
+            operation, parameters, expected = script.send(found)
+            their_operation, their_parameters, _ = other.send(judged)
+        except StopIteration:
+            break
+        if operation != their_operation:
+            raise SystemExit(f"the two copies of the script have parted: {operation} and {their_operation}")
         found = ours.call(operation, parameters)
         # What IAM refuses and moto takes would leave something behind in moto's account.
         refused = expected is not None and "error" in expected
-        judged = None if refused else theirs.call(operation, parameters)
+        spared = refused or operation in truth_credentials.NOT_IN_MOTO
+        judged = found if spared else theirs.call(operation, their_parameters)
         compared += 1
         if "members" in found and model:
             lacking = list(missing_members(model.shape(operation), found["members"], operation))
@@ -358,8 +396,11 @@ def main():
     arguments.add_argument("--moto", required=True)
     given = arguments.parse_args()
     ours, theirs = Boto(given.embedded), Boto(given.moto)
-    compared, known, wrong = compare("boto3", ours, theirs, calls(), ours)
-    more = compare("aws", Cli(given.embedded), Cli(given.moto), CLI_SCRIPT, None)
+    compared, known, wrong = compare("boto3", ours, theirs, lambda: scripted(calls()), ours)
+    made = certificates()
+    more = compare("boto3", ours, theirs, lambda: truth_credentials.calls(*made), ours)
+    compared, known, wrong = compared + more[0], known + more[1], wrong + more[2]
+    more = compare("aws", Cli(given.embedded), Cli(given.moto), lambda: scripted(CLI_SCRIPT), None)
     compared, known, wrong = compared + more[0], known + more[1], wrong + more[2]
     # What the SDKs' own checks would never let out.
     for parameters in [{}, {"UserName": ""}]:

@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 use crate::env::{Ran, TestEnv, run};
 use crate::served::wait_for;
 
-fn venv(program: &str) -> PathBuf {
+/// Returns where a program of the judges' virtual environment is.
+pub fn venv(program: &str) -> PathBuf {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
     let program = root.join("target/venv/bin").join(program);
     assert!(program.exists(), "{} is not there: `cargo xtask test` makes it", program.display());
@@ -18,7 +19,19 @@ fn venv(program: &str) -> PathBuf {
 pub fn python(env: &TestEnv, script: &str, args: &[&str], variables: &[(&str, &str)]) -> Ran {
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("python").join(script);
     let mut command = env.command(venv("python"));
-    command.arg(script).args(args).envs(variables.iter().copied()).env("AWS_DEFAULT_REGION", "us-east-1");
+    command
+        .arg(script)
+        .args(args)
+        .envs(variables.iter().copied())
+        .env("AWS_DEFAULT_REGION", "us-east-1")
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    run(command, "")
+}
+
+/// Runs the AWS CLI.
+pub fn aws(env: &TestEnv, args: &[&str]) -> Ran {
+    let mut command = env.command(venv("aws"));
+    command.args(args);
     run(command, "")
 }
 

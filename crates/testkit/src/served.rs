@@ -26,9 +26,18 @@ const KEY: [(&str, &str); 3] = [
 impl Served {
     /// Serves the account in a file, or an empty one.
     pub fn new(env: &TestEnv, state: Option<&str>, faults: &str) -> Self {
+        Self::with(env, state, faults, &[])
+    }
+
+    /// Serves it with every signature checked.
+    pub fn with_signatures(env: &TestEnv, state: Option<&str>) -> Self {
+        Self::with(env, state, "", &["--verify-signatures"])
+    }
+
+    fn with(env: &TestEnv, state: Option<&str>, faults: &str, options: &[&str]) -> Self {
         let log = env.path("requests.log");
         let mut command = env.command(env.binary());
-        command.args(["sandbox", "serve", "--log"]).arg(&log);
+        command.args(["sandbox", "serve", "--log"]).arg(&log).args(options);
         if let Some(state) = state {
             command.args(["--state", state]);
         }

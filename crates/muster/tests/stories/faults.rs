@@ -263,17 +263,18 @@ fn a_group_deleted_meanwhile_is_told() {
 /// A user deleted between reading and writing: said, and the others are sorted.
 #[test]
 fn what_is_deleted_meanwhile_is_told() {
-    let (env, account) = account_of_many(4);
+    // Enough others that the last one's turn comes late, on a slow machine too.
+    let (env, account) = account_of_many(20);
     let served = Served::new(&env, Some(&account), "latency=200ms");
     let vars = served.env();
     let ran = std::thread::scope(|scope| {
         let run = scope.spawn(|| env.muster_with(&["sort-users", "--no-input", "--rate", "4"], &vars, ""));
         wait_for("the reading", || served.count("GetAccountAuthorizationDetails") > 0);
-        let deleted = testkit::python(&env, "delete.py", &["user", "Headless-0003"], &vars);
+        let deleted = testkit::python(&env, "delete.py", &["user", "Headless-0019"], &vars);
         deleted.exits(0);
         run.join().unwrap()
     });
-    ran.exits(4).prints("Headless-0003: not added to").prints("deleted while this run was under way?");
+    ran.exits(4).prints("Headless-0019: not added to").prints("deleted while this run was under way?");
     assert!(served.requests().iter().any(|r| r["action"] == "DeleteUser" && r["code"] == Value::Null));
 }
 

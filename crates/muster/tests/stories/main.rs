@@ -1,16 +1,27 @@
 //! Stories: the real binary on an embedded account, asserted by what it says and by what the account is then.
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::format_collect,
+    reason = "in a test a panic is the report"
+)]
 
 mod bad_input;
 mod clients;
 mod commands;
+mod crashes;
+mod create_user;
 mod credentials;
 mod demo;
 mod faults;
+mod leaving;
 mod links;
 mod prompts;
 mod sandbox;
+mod screen;
+mod sealing;
+mod secrets;
 mod sort_users;
 mod terminal;
 

@@ -1,0 +1,502 @@
+//! `delete-user`, `disable-user`, `restore-user`: who is let go, who is not, and what is said about it.
+
+use serde_json::Value;
+use testkit::{Served, TestEnv};
+
+use super::crashes::{account, unzip};
+use super::create_user::user_of;
+use super::env;
+use super::screen::Screen;
+
+/// A home with an account in which `alice` has one of everything, and two administrators.
+fn world() -> (TestEnv, String) {
+    let env = env();
+    let mut state = account();
+    let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
+    state["policies"].as_array_mut().unwrap().push(serde_json::json!({
+        "arn": admin, "name": "AdministratorAccess", "path": "/", "id": "ANPAEXAMPLEADMINAAAAA", "created": 1_790_000_000,
+        "document": "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\"}]}",
+    }));
+    for (name, key) in [("root1", "AKIAEXAMPLEAAAAAROOT"), ("root2", "AKIAEXAMPLEBBBBBROOT")] {
+        state["users"].as_array_mut().unwrap().push(serde_json::json!({
+            "name": name, "path": "/", "id": format!("AIDA{name:A<17}"), "created": 1_790_000_000, "attached": [admin],
+            "access_keys": [{ "id": key, "secret": "EXAMPLE", "active": true, "created": 1_790_000_000 }],
+        }));
+    }
+    env.write("account.json", state.to_string());
+    let file = env.text_path("account.json");
+    (env, file)
+}
+
+fn change(env: &TestEnv, change: impl FnOnce(&mut Value)) {
+    let mut state: Value = serde_json::from_str(&env.read("account.json")).unwrap();
+    change(&mut state);
+    env.write("account.json", state.to_string());
+}
+
+/// D2: a question is asked, and only the name is a yes.
+#[test]
+fn a_user_is_deleted_only_when_its_name_is_typed() {
+    let (env, account) = world();
+    let mut screen = Screen::new(&env, &["--sandbox", &account, "delete-user", "alice"], 120, &[]);
+    screen.shows("Type the name to delete user 'alice' and all of this for good:");
+    let text = screen.text();
+    for part in [
+        "AKIAEXAMPLEAAAAAAAA1, last used: never",
+        "AKIAEXAMPLEAAAAAAAA2, inactive",
+        "SSH key APKA",
+        "GAHT12345678",
+        "bedrock",
+        "inline policies: own",
+        "boundary",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    screen.types("yes\n");
+    let (status, raw) = screen.ends();
+    assert_eq!(status, 3, "{raw}");
+    assert!(user_of(&env, "alice").is_some());
+    env.muster(&["--sandbox", &account, "delete-user", "alice"]).exits(3);
+    env.muster_with(&["--sandbox", &account, "delete-user", "alice"], &[], "alice\n")
+        .exits(0)
+        .prints("alice: deleted");
+    assert!(user_of(&env, "alice").is_none());
+    let record: Value = serde_json::from_str(&env.read("users/alice.deleted.json")).unwrap();
+    assert_eq!(record["before"]["access_keys"].as_array().unwrap().len(), 2);
+    // D1: what is not there is an error.
+    env.muster(&["--sandbox", &account, "delete-user", "alice", "--yes"])
+        .exits(1)
+        .says("has no user `alice`");
+}
+
+/// D4: every kind of thing that hangs on a user is taken off, all pages of it.
+#[test]
+fn nothing_is_forgotten_on_any_page() {
+    for pages in ["full", "short", "empty"] {
+        let (env, account) = world();
+        let served = Served::new(&env, Some(&account), &format!("pages={pages}"));
+        let dry = env
+            .muster_with(&["delete-user", "alice", "--dry-run", "--output", "json"], &served.env(), "")
+            .exits(0)
+            .json();
+        assert_eq!(served.mutations(), [] as [String; 0]);
+        let planned: Vec<String> = dry["users"][0]["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|s| s["call"].as_str().unwrap().to_owned())
+            .collect();
+        env.muster_with(&["delete-user", "alice", "--yes"], &served.env(), "").exits(0);
+        assert_eq!(served.mutations(), planned, "pages={pages}: what was shown is what was done");
+        served.stop();
+        assert!(user_of(&env, "alice").is_none());
+        let state: Value = serde_json::from_str(&env.read("account.json")).unwrap();
+        assert!(state["devices"].as_array().is_none_or(Vec::is_empty), "{}", state["devices"]);
+    }
+}
+
+#[test]
+fn the_caller_the_last_administrator_and_the_protected_stay() {
+    let (env, account) = world();
+    env.write(
+        ".aws/muster/default.toml",
+        "path_prefix = \"/\"\ncommon_groups = [\"AllUsers\"]\n[[protected]]\npattern = \"^bob$\"\nreason = \"break glass\"\n",
+    );
+    let caller = [("AWS_ACCESS_KEY_ID", "AKIAEXAMPLEAAAAAROOT"), ("AWS_SECRET_ACCESS_KEY", "EXAMPLE")];
+    let served = Served::new(&env, Some(&account), "");
+    let variables: Vec<(&str, &str)> =
+        served.env().into_iter().filter(|(name, _)| !name.contains("KEY")).chain(caller).collect();
+    for command in ["delete-user", "disable-user"] {
+        let run = |names: &[&str]| {
+            let mut args = vec![command, "--yes"];
+            args.extend(names);
+            env.muster_with(&args, &variables, "")
+        };
+        run(&["root1"]).exits(1).says("`root1` is the user that runs this command");
+        run(&["ROOT1"]).exits(1).says("is the user that runs this command");
+        run(&["bob"]).exits(1).says("`bob` is protected: break glass");
+        run(&["root1", "root2"]).exits(1).says("is the last administrator");
+        run(&["alice", "nobody"]).exits(1).says("has no user `nobody`");
+    }
+    assert_eq!(served.mutations(), [] as [String; 0]);
+    served.stop();
+    env.write(".aws/muster/default.toml", "path_prefix = \"/people/\"\ncommon_groups = [\"AllUsers\"]\n");
+    env.muster(&["--sandbox", &account, "delete-user", "alice", "--yes"]).exits(1).says("outside `/people/`");
+    env.write(".aws/muster/default.toml", "common_groups = [\"AllUsers\"]\n");
+    env.muster(&["--sandbox", &account, "delete-user", "root1", "root2", "--yes"])
+        .exits(1)
+        .says("last administrator");
+    env.muster(&["--sandbox", &account, "delete-user", "root1", "root2", "--yes", "--force"]).exits(0);
+}
+
+#[test]
+fn what_was_used_of_late_is_warned_of() {
+    let (env, account) = world();
+    let served = Served::new(&env, Some(&account), "");
+    let used = [
+        ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLEBBBBBROOT"),
+        ("AWS_SECRET_ACCESS_KEY", "EXAMPLE"),
+        ("AWS_ENDPOINT_URL", served.url.as_str()),
+    ];
+    env.muster_with(&["snapshot", "--out", "s.json"], &used, "").exits(0);
+    let warning = "was used within the last day: somebody or something still works with this user";
+    env.muster_with(&["delete-user", "root2", "--dry-run"], &served.env(), "").exits(0).says(warning);
+    let quiet =
+        env.muster_with(&["delete-user", "root2", "--dry-run", "--recent", "0s"], &served.env(), "").exits(0);
+    assert!(!quiet.stderr.contains(warning));
+}
+
+/// D4, D5 and more: whatever single call is denied, the user keeps nothing that lets it act, and a second run finishes.
+#[test]
+fn a_deletion_that_fails_leaves_the_user_locked_out_and_can_be_finished() {
+    let actions = [
+        "DeleteLoginProfile",
+        "DeleteAccessKey",
+        "DeleteSSHPublicKey",
+        "DeleteServiceSpecificCredential",
+        "DeleteSigningCertificate",
+        "DeactivateMFADevice",
+        "DeleteVirtualMFADevice",
+        "RemoveUserFromGroup",
+        "DetachUserPolicy",
+        "DeleteUser",
+    ];
+    for action in actions {
+        let (env, account) = world();
+        let served = Served::new(&env, Some(&account), &format!("deny={action}"));
+        env.muster_with(&["delete-user", "alice", "--yes"], &served.env(), "")
+            .exits(4)
+            .prints("alice: not deleted");
+        served.stop();
+        let alice = user_of(&env, "alice").unwrap_or_else(|| panic!("{action}"));
+        let denied =
+            alice["inline"].as_array().is_some_and(|list| list.iter().any(|p| p["name"] == "MusterDenyAll"));
+        assert!(denied, "{action}: {alice}");
+        env.muster(&["--sandbox", &account, "delete-user", "alice", "--yes"]).exits(0);
+        assert!(user_of(&env, "alice").is_none(), "{action}");
+    }
+}
+
+/// A boundary that may not be taken off is no reason to keep the user.
+#[test]
+fn a_boundary_that_stays_is_reported_and_not_fatal() {
+    let (env, account) = world();
+    let served = Served::new(&env, Some(&account), "deny=DeleteUserPermissionsBoundary");
+    env.muster_with(&["delete-user", "alice", "--yes"], &served.env(), "")
+        .exits(0)
+        .prints("alice: deleted")
+        .prints("DeleteUserPermissionsBoundary failed");
+}
+
+/// Where the quota of inline policies is used up, AWS's own denying policy takes its place.
+#[test]
+fn a_user_with_no_room_for_a_policy_is_denied_all_the_same() {
+    let (env, account) = world();
+    change(&env, |state| {
+        state["users"][0]["inline"][0]["document"] =
+            format!("{{\"Statement\":[],\"x\":\"{}\"}}", "x".repeat(2015)).into();
+        state["policies"].as_array_mut().unwrap().push(serde_json::json!({
+            "arn": "arn:aws:iam::aws:policy/AWSDenyAll", "name": "AWSDenyAll", "path": "/", "id": "ANPAEXAMPLEDENYAAAAAA",
+            "created": 1_790_000_000, "document": "{\"Statement\":[{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"*\"}]}",
+        }));
+    });
+    env.muster(&["--sandbox", &account, "disable-user", "alice"]).exits(0);
+    let attached = user_of(&env, "alice").unwrap()["attached"].clone();
+    assert!(
+        attached.as_array().unwrap().contains(&"arn:aws:iam::aws:policy/AWSDenyAll".into()),
+        "{attached}"
+    );
+    env.muster(&["--sandbox", &account, "restore-user", "alice", "--yes", "--allow-plaintext"]).exits(0);
+    assert_eq!(user_of(&env, "alice").unwrap()["attached"].as_array().unwrap().len(), 1);
+    env.muster(&["--sandbox", &account, "delete-user", "alice", "--yes"]).exits(0);
+}
+
+/// At night one has a leaked key, and neither a config nor a name.
+#[test]
+fn a_leaked_key_is_enough_to_lock_its_user_out() {
+    let (env, account) = world();
+    change(&env, |state| {
+        state["roles"] = serde_json::json!([
+            { "name": "deploy", "path": "/", "id": "AROAEXAMPLEAAAAAAAAAA", "created": 1_790_000_000,
+              "trust": "{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::123456789012:root\"},\"Action\":\"sts:AssumeRole\"}]}" },
+            { "name": "ec2", "path": "/", "id": "AROAEXAMPLEBBBBBBBBBB", "created": 1_790_000_000,
+              "trust": "{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"ec2.amazonaws.com\"},\"Action\":\"sts:AssumeRole\"}]}" },
+        ]);
+    });
+    let run = |args: &[&str]| {
+        let mut all = vec!["--sandbox", &account, "disable-user"];
+        all.extend(args);
+        env.muster(&all)
+    };
+    run(&["--access-key-id", "AKIAEXAMPLENOBODYSKEY"])
+        .exits(1)
+        .says("no user of this account has the access key");
+    let ran = run(&["--access-key-id", "AKIAEXAMPLEAAAAAAAA1"])
+        .exits(0)
+        .prints("alice: disabled")
+        .prints("live on: deploy");
+    assert!(!ran.stdout.contains("ec2"), "{}", ran.stdout);
+    let alice = user_of(&env, "alice").unwrap();
+    assert_eq!(alice["inline"][1]["name"], "MusterDenyAll");
+    assert!(alice["tags"].as_array().unwrap().iter().any(|tag| tag["key"] == "muster:disabled-at"));
+    // Again: nothing breaks, and the record of what it was stays.
+    let before = env.read("users/alice.disabled.json");
+    run(&["alice", "--revoke-role-sessions", "deploy"]).exits(0);
+    assert_eq!(env.read("users/alice.disabled.json"), before);
+    let state: Value = serde_json::from_str(&env.read("account.json")).unwrap();
+    assert_eq!(state["roles"][0]["inline"][0]["name"], "AWSRevokeOlderSessions");
+}
+
+/// Who may tag could otherwise promote: a restoration believes the record alone, and only one of this very user.
+#[test]
+fn a_restoration_works_from_the_record_and_asks() {
+    let (env, account) = world();
+    let run = |args: &[&str], stdin: &str| {
+        let mut all = vec!["--sandbox", &account];
+        all.extend(args);
+        env.muster_with(&all, &[], stdin)
+    };
+    run(&["restore-user", "alice", "--yes"], "").exits(1).says("there is no record");
+    run(&["disable-user", "alice"], "").exits(0);
+    change(&env, |state| {
+        state["users"][0]["tags"]
+            .as_array_mut()
+            .unwrap()
+            .push(serde_json::json!({ "key": "muster:groups", "value": "Admins" }));
+    });
+    run(&["restore-user", "alice", "--allow-plaintext"], "n\n")
+        .exits(3)
+        .says("would get back:")
+        .says("UpdateAccessKey AKIAEXAMPLEAAAAAAAA1 Active");
+    run(&["restore-user", "alice", "--yes"], "").exits(1).says("there is nobody to seal the credentials");
+    let dry = run(&["restore-user", "alice", "--dry-run", "--output", "json"], "").exits(0).json();
+    let last = dry["users"][0]["steps"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(last["call"], "DeleteUserPolicy", "the denying policy goes last");
+    run(&["restore-user", "alice", "--yes", "--allow-plaintext"], "").exits(0);
+    assert!(unzip(&env, "users/alice.restored.zip").contains_key("password.txt"));
+    run(&["restore-user", "alice", "--yes", "--allow-plaintext"], "").exits(1).says("there is no record");
+    // Another user of that name.
+    run(&["disable-user", "bob"], "").exits(0);
+    change(&env, |state| state["users"][1]["id"] = "AIDAANOTHERBOBAAAAAAA".into());
+    run(&["restore-user", "bob", "--yes"], "").exits(1).says("is not of the user `bob`");
+    run(&["disable-user", "bob"], "").exits(0);
+    let aside = std::fs::read_dir(env.path("users")).unwrap().flatten();
+    let aside = aside.filter(|entry| entry.file_name().to_string_lossy().starts_with("bob.superseded-"));
+    assert_eq!(aside.count(), 1, "the other user's record is kept");
+}
+
+#[test]
+fn only_those_long_disabled_are_taken() {
+    let (env, account) = world();
+    let run = |args: &[&str]| {
+        let mut all = vec!["--sandbox", &account];
+        all.extend(args);
+        env.muster(&all)
+    };
+    run(&["delete-user", "--disabled-for", "30d", "--yes"]).exits(0).says("There is nobody to delete");
+    run(&["disable-user", "alice", "bob"]).exits(0);
+    run(&["delete-user", "--disabled-for", "30d", "--yes"])
+        .exits(0)
+        .says("User 'alice' stays: it was disabled on");
+    for user in ["alice", "bob"] {
+        let mut record: Value =
+            serde_json::from_str(&env.read(&format!("users/{user}.disabled.json"))).unwrap();
+        record["at_s"] = (record["at_s"].as_i64().unwrap() - 31 * 86_400).into();
+        env.write(&format!("users/{user}.disabled.json"), record.to_string());
+    }
+    // bob was let in again by somebody: the denying policy is gone.
+    change(&env, |state| {
+        state["users"][1].as_object_mut().unwrap().remove("inline");
+    });
+    run(&["delete-user", "--disabled-for", "30d", "--yes"])
+        .exits(0)
+        .says("User 'bob' stays: it does not carry");
+    assert!(user_of(&env, "alice").is_none() && user_of(&env, "bob").is_some());
+}
+
+/// A half-made user is completed with fresh secrets when asked.
+#[test]
+fn a_half_made_user_can_be_completed() {
+    let (env, account) = world();
+    env.write(".aws/muster/default.toml", "common_groups = [\"AllUsers\"]\nforce_common_group = true\n");
+    let served = Served::new(&env, Some(&account), "");
+    let mut variables = served.env();
+    variables.push(("MUSTER_CUT", "kill:80"));
+    let args =
+        ["--rate", "10000", "create-user", "carol", "--mfa", "auto", "--access-key", "--allow-plaintext"];
+    assert_eq!(env.muster_with(&args, &variables, "").status, 128 + 9);
+    let dry = env.muster_with(&["recover", "--dry-run"], &served.env(), "").exits(3);
+    assert!(dry.stderr.contains("User 'carol' is half made, and will be removed"), "{}", dry.stderr);
+    let before: Value =
+        serde_json::from_str(&env.muster_with(&["snapshot"], &served.env(), "").stdout).unwrap();
+    let id = |roster: &Value| {
+        roster["users"].as_array().unwrap().iter().find(|u| u["name"] == "carol").unwrap()["id"].clone()
+    };
+    env.muster_with(&["recover", "--resume", "--yes", "--settle", "0s"], &served.env(), "")
+        .exits(0)
+        .prints("carol: completed");
+    let after: Value =
+        serde_json::from_str(&env.muster_with(&["snapshot"], &served.env(), "").stdout).unwrap();
+    assert_eq!(id(&before), id(&after), "it is the same user");
+    served.stop();
+    let carol = user_of(&env, "carol").unwrap();
+    let keys = carol["access_keys"].as_array().unwrap();
+    assert_eq!(keys.len(), 1);
+    let bundle = unzip(&env, "users/carol.zip");
+    assert!(
+        String::from_utf8(bundle["credentials"].clone())
+            .unwrap()
+            .contains(keys[0]["secret"].as_str().unwrap())
+    );
+}
+
+/// A journal of another account, or one that was tampered with, takes nothing away.
+#[test]
+fn a_user_that_is_not_the_runs_own_is_never_removed() {
+    let (env, account) = world();
+    env.write(".aws/muster/default.toml", "common_groups = [\"AllUsers\"]\nforce_common_group = true\n");
+    let served = Served::new(&env, Some(&account), "");
+    let mut variables = served.env();
+    variables.push(("MUSTER_CUT", "kill:55"));
+    let args = ["--rate", "10000", "create-user", "carol", "--no-mfa", "--access-key", "--allow-plaintext"];
+    assert_eq!(env.muster_with(&args, &variables, "").status, 128 + 9);
+    served.stop();
+    // Somebody has taken the user over meanwhile.
+    change(&env, |state| {
+        let users = state["users"].as_array_mut().unwrap();
+        let carol = users.iter_mut().find(|user| user["name"] == "carol").unwrap();
+        carol["attached"] = serde_json::json!(["arn:aws:iam::123456789012:policy/reader"]);
+    });
+    let served = Served::new(&env, Some(&account), "");
+    // Another port is another endpoint, and so another account for the journal.
+    env.muster_with(&["recover", "--yes"], &served.env(), "").exits(0).says("Nothing is left half done");
+    let state = env.path(".local/state/muster");
+    let homes: Vec<_> = std::fs::read_dir(&state).unwrap().flatten().map(|e| e.path()).collect();
+    let [from, to] = [0, 1].map(|wanted| {
+        let has = |path: &std::path::PathBuf| {
+            std::fs::read_dir(path.join("journal")).is_ok_and(|mut d| d.next().is_some())
+        };
+        homes.iter().find(|home| has(home) == (wanted == 0)).unwrap().clone()
+    });
+    std::fs::create_dir_all(to.join("journal")).unwrap();
+    for entry in std::fs::read_dir(from.join("journal")).unwrap().flatten() {
+        std::fs::rename(entry.path(), to.join("journal").join(entry.file_name())).unwrap();
+    }
+    env.muster_with(&["recover", "--yes", "--settle", "0s"], &served.env(), "")
+        .exits(1)
+        .prints("the half-made user `carol` is left alone: it has attached policies");
+    served.stop();
+    assert!(user_of(&env, "carol").is_some());
+}
+
+/// A policy that is only called like ours denies nothing: what it says counts.
+#[test]
+fn a_policy_of_our_name_is_looked_into() {
+    let (env, account) = world();
+    change(&env, |state| {
+        state["users"][0]["inline"] = serde_json::json!([{ "name": "MusterDenyAll",
+            "document": "{\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"*\"}]}" }]);
+    });
+    env.muster(&["--sandbox", &account, "disable-user", "alice"]).exits(0);
+    let policy = user_of(&env, "alice").unwrap()["inline"][0]["document"].as_str().unwrap().to_owned();
+    assert!(policy.contains("Deny") && !policy.contains("Allow"), "{policy}");
+}
+
+/// What was done by hand after a quarantine is not undone by a later one: a stale record gives nothing back.
+#[test]
+fn a_restoration_never_gives_more_than_there_was() {
+    let (env, account) = world();
+    let run = |args: &[&str]| {
+        let mut all = vec!["--sandbox", &account];
+        all.extend(args);
+        env.muster(&all)
+    };
+    run(&["disable-user", "alice"]).exits(0);
+    // Lifted by hand, with the key left off and a group taken away.
+    change(&env, |state| {
+        let alice = &mut state["users"][0];
+        alice["inline"].as_array_mut().unwrap().retain(|policy| policy["name"] != "MusterDenyAll");
+        alice["groups"] = serde_json::json!(["allusers"]);
+    });
+    run(&["disable-user", "alice"]).exits(0);
+    // Made during the quarantine, by whoever could.
+    change(&env, |state| {
+        let keys = state["users"][0]["access_keys"].as_array_mut().unwrap();
+        keys.remove(1);
+        keys.push(serde_json::json!({ "id": "AKIAEXAMPLEAAAAAAAA9", "secret": "EXAMPLE", "active": true, "created": 1_790_000_000 }));
+        state["users"][0]["login"] =
+            serde_json::json!({ "created": 1_790_000_000, "reset_required": false, "hash": "x" });
+    });
+    run(&["restore-user", "alice", "--yes", "--allow-plaintext"]).exits(0);
+    let alice = user_of(&env, "alice").unwrap();
+    assert_eq!(alice["groups"], serde_json::json!(["allusers"]));
+    let active: Vec<&Value> =
+        alice["access_keys"].as_array().unwrap().iter().filter(|key| key["active"] == true).collect();
+    assert!(active.is_empty(), "{active:?}");
+    assert!(alice["login"].is_null(), "a password that came during the quarantine is not the user's own");
+}
+
+/// A denying policy that was there before the quarantine is not ours to lift.
+#[test]
+fn what_was_denied_before_stays_denied() {
+    let (env, account) = world();
+    change(&env, |state| {
+        state["users"][0]["attached"]
+            .as_array_mut()
+            .unwrap()
+            .push("arn:aws:iam::aws:policy/AWSDenyAll".into());
+    });
+    env.muster(&["--sandbox", &account, "disable-user", "alice"]).exits(0);
+    env.muster(&["--sandbox", &account, "restore-user", "alice", "--yes", "--allow-plaintext"]).exits(0);
+    let attached = user_of(&env, "alice").unwrap()["attached"].clone();
+    assert!(
+        attached.as_array().unwrap().contains(&"arn:aws:iam::aws:policy/AWSDenyAll".into()),
+        "{attached}"
+    );
+}
+
+/// A list that may not be read does not keep a leaked key from being locked out; it is said.
+#[test]
+fn what_may_not_be_listed_does_not_keep_a_user_from_being_locked_out() {
+    let (env, account) = world();
+    let served = Served::new(&env, Some(&account), "deny=ListServiceSpecificCredentials,deny=ListRoles");
+    env.muster_with(&["disable-user", "alice"], &served.env(), "")
+        .exits(4)
+        .prints("service-specific credentials may not be listed")
+        .prints("which roles it may have assumed is not known");
+    served.stop();
+    let alice = user_of(&env, "alice").unwrap();
+    assert_eq!(alice["inline"][1]["name"], "MusterDenyAll");
+    assert_eq!(alice["access_keys"][0]["active"], false);
+}
+
+/// A restoration that was cut off is in the way of nobody who has to lock the user out.
+#[test]
+fn a_quarantine_never_finishes_a_restoration_first() {
+    let (env, account) = world();
+    let served = Served::new(&env, Some(&account), "");
+    let run = |args: &[&str], cut: Option<&str>| {
+        let mut variables = served.env();
+        variables.extend(cut.map(|cut| ("MUSTER_CUT", cut)));
+        let mut all = vec!["--rate", "10000"];
+        all.extend(args);
+        env.muster_with(&all, &variables, "")
+    };
+    run(&["disable-user", "alice"], None).exits(0);
+    let restore = ["restore-user", "alice", "--yes", "--allow-plaintext"];
+    assert_eq!(run(&restore, Some("kill:100")).status, 128 + 9);
+    let before = served.count("DeleteUserPolicy");
+    run(&["disable-user", "alice"], None).exits(0);
+    assert_eq!(served.count("DeleteUserPolicy"), before, "nothing was lifted");
+    run(&["recover", "--yes"], None).exits(0).says("Nothing is left half done");
+    served.stop();
+    assert_eq!(user_of(&env, "alice").unwrap()["access_keys"][0]["active"], false);
+}
+
+/// With the quarantined ones left out, the last one is the last one.
+#[test]
+fn a_quarantined_administrator_does_not_count() {
+    let (env, account) = world();
+    env.muster(&["--sandbox", &account, "disable-user", "root1"]).exits(0);
+    env.muster(&["--sandbox", &account, "disable-user", "root2"]).exits(1).says("last administrator");
+}
