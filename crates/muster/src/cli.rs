@@ -51,7 +51,7 @@ pub(crate) struct GlobalArgs {
     /// Never ask anything
     #[arg(long, global = true)]
     pub(crate) no_input: bool,
-    /// Answer yes to every "do you want to"
+    /// Go on without asking, also where a name would have to be typed; never agrees to plaintext
     #[arg(long, short = 'y', global = true)]
     pub(crate) yes: bool,
     /// Use colours
@@ -100,7 +100,7 @@ pub(crate) enum Command {
     CreateUser(CreateUserArgs),
     /// Take users away with all that hangs on them, locked out first
     DeleteUser(DeleteUserArgs),
-    /// Put users in quarantine: every call denied, every credential off, nothing lost
+    /// Put users in quarantine: every call denied, every credential off, until restore-user
     DisableUser(DisableUserArgs),
     /// Bring users back from quarantine
     RestoreUser(RestoreUserArgs),
@@ -276,7 +276,7 @@ pub(crate) struct FolderArgs {
     /// The folder for bundles and records of users
     #[arg(long, value_name = "DIR", default_value = "users")]
     pub(crate) out_dir: PathBuf,
-    /// How long after the last thing that an earlier run wrote down it may be believed that something is not there
+    /// After a crash: wait until this long after the last entry of the run before believing that something is not there
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "30s", hide_short_help = true)]
     pub(crate) settle: std::time::Duration,
 }
@@ -293,7 +293,7 @@ pub(crate) struct CreateUserArgs {
     /// One pattern for each category group, in the same order; '' where a person decides
     #[arg(long, alias = "category_regex", num_args = 1.., value_name = "REGEX")]
     pub(crate) category_regex: Option<Vec<String>>,
-    /// Groups that the users join besides
+    /// Groups that the users join besides the common ones and their category group
     #[arg(long, alias = "groups", alias = "group_name", num_args = 1.., value_name = "GROUP")]
     pub(crate) group_name: Vec<String>,
     /// The category group that the users belong to
@@ -305,7 +305,7 @@ pub(crate) struct CreateUserArgs {
         value_name = "BOOL"
     )]
     pub(crate) force_common_group: Option<bool>,
-    /// How the users get an MFA device
+    /// How the users get an MFA device [default: prompt, where their category has MFA]
     #[arg(long, value_enum, value_name = "HOW")]
     pub(crate) mfa: Option<MfaChoice>,
     /// The same as --mfa none
@@ -395,7 +395,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<std::time::Duration, String> 
 pub(crate) struct DeleteUserArgs {
     #[command(flatten)]
     pub(crate) names: NameArgs,
-    /// Take users that have been in quarantine for so long; without names, all such in the folder's records
+    /// Take users that have been in quarantine for at least this long; without names, all of whom the folder has records
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) disabled_for: Option<std::time::Duration>,
     /// Warn of what was used within this time

@@ -80,7 +80,14 @@ pub(crate) async fn run(context: &Context, args: &RecoverArgs) -> Result<Exit, C
     if args.dry_run {
         let users = open.iter().map(|open| {
             let mut report = UserReport::new(&open.task.user, open.user_id.as_deref());
-            describe(open, args.resume).clone_into(&mut report.result);
+            let would = match (&open.task.kind, args.resume) {
+                (TaskKind::Create(_), true) => "would be completed",
+                (TaskKind::Create(_), false) => "would be removed, unless it is complete",
+                (TaskKind::Delete, _) => "would be deleted",
+                (TaskKind::Disable { .. }, _) => "would be disabled",
+                (TaskKind::Restore { .. }, _) => "would be restored",
+            };
+            would.clone_into(&mut report.result);
             report
         });
         Report::new(context, &session, true, users.collect(), None).show(context)?;

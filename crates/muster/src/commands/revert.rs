@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use muster_aws::{
-    Account, Applied, ApplyContext, Depth, Head, Line, Record, Undo, apply, read_record, read_roster, undos,
+    Account, Applied, ApplyContext, Depth, Head, Line, Record, TaskKind, Undo, apply, read_record,
+    read_roster, undos,
 };
 use muster_core::assess::{Assessment, Standing, assess};
 use muster_core::config::{Overrides, Tool};
@@ -45,6 +46,7 @@ struct Row {
 
 pub(crate) async fn run(context: &Context, args: &RevertArgs) -> Result<Exit, CliError> {
     let (head, lines) = read_record(&args.record)?;
+    refuse_saga(&lines)?;
     let config = context.config()?;
     let settings = context.settings(&config, Tool::SortUsers, &Overrides::default())?;
     let session = context.connect(&config, &settings, !args.dry_run).await?;
@@ -151,6 +153,25 @@ fn check_place(context: &Context, head: &Head, account: &Account) -> Result<(), 
         format!("the record is of account {}", safe(&there)),
         format!("this is account {}; nothing was changed", safe(&here)),
     ))
+}
+
+/// Refuses a record of a saga: half of it undone would leave a user with credentials and no groups.
+fn refuse_saga(lines: &[Line]) -> Result<(), CliError> {
+    let begun = lines.iter().find_map(|line| match line {
+        Line::Begin { task, .. } => Some(task),
+        _ => None,
+    });
+    let Some(task) = begun else { return Ok(()) };
+    let user = safe(task.user.as_str()).into_owned();
+    let help = match task.kind {
+        TaskKind::Create(_) => format!("`muster delete-user {user}` takes the user away again"),
+        TaskKind::Disable { .. } => format!("`muster restore-user {user}` brings the user back"),
+        TaskKind::Restore { .. } => format!("`muster disable-user {user}` puts the user in quarantine again"),
+        TaskKind::Delete => {
+            "what was deleted is in the folder's NAME.deleted.json, to be made again".to_owned()
+        }
+    };
+    Err(CliError::usage_with("this is no record of a run that can be reverted", help))
 }
 
 /// Reads the account as it is now, and works out what would undo the record.

@@ -90,7 +90,7 @@ impl<'a> Handover<'a> {
             "The second factor (MFA) of the AWS user {}.\n\n\
              Open qrcode.png{ending} and scan it with the authenticator app on your phone; or type in the secret that is\n\
              in seed.txt{ending}. Then delete this file. The device is provisional: replace it with one that nobody else has\n\
-             ever seen as soon as you can, with `muster enable-mfa` or in the console, under Security credentials.\n{}",
+             ever seen as soon as you can, in the console under Security credentials.\n{}",
             self.user,
             self.how_to_open(),
             ending = self.ending()

@@ -16,7 +16,10 @@ use crate::terminal::safe;
 /// Refuses names that no IAM user can have, and an empty list.
 pub(crate) fn check_names(users: &[UserName]) -> Result<(), CliError> {
     if users.is_empty() {
-        return Err(CliError::usage("no user is named"));
+        return Err(CliError::usage_with(
+            "no user is named",
+            "names come before options that take several values, such as --recipient",
+        ));
     }
     let wrong = users.iter().filter_map(|user| user.check().err().map(|problem| (user, problem)));
     let problems: Vec<String> =

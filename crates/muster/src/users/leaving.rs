@@ -402,7 +402,15 @@ impl Work<'_> {
             at: record.at.clone(),
             by: record.by.clone(),
         };
-        self.all(&quarantine(&now, &how), &mut report).await;
+        let mut moved = true;
+        for call in quarantine(&now, &how) {
+            // Whoever cannot be moved to the group for the disabled stays where it is: in no group is no place to be.
+            let leaves = matches!(call, Mutation::RemoveUserFromGroup { .. });
+            if !self.stopped() && (moved || !leaves) {
+                let done = self.step(&call, &mut report).await;
+                moved &= done || !matches!(call, Mutation::AddUserToGroup { .. });
+            }
+        }
         // A minute more than now: whatever was assumed until the denying policy was seen everywhere.
         let until = rfc3339(now_ms() + 60_000);
         let revocations: Vec<Mutation> = revoke.iter().map(|role| revocation(role, &until)).collect();
@@ -553,6 +561,8 @@ impl Work<'_> {
         match made.await {
             Ok(files) => {
                 report.files.extend(files.iter().map(|file| file.display().to_string()));
+                let how = if material.sealer.is_plaintext() { "NOT encrypted" } else { "sealed" };
+                report.notes.push(format!("the new password is {how}"));
                 Ok(())
             }
             Err(error) => {

@@ -81,11 +81,11 @@ pub(super) async fn by_a_person(
     }
     terminal.say("(s shows the secret, q gives up)");
     for tries_left in (0..TRIES_MAX).rev() {
-        let first = match ask(work, prompter, "First code:", &text, None).await {
+        let first = match ask(work, prompter, "First code:", &device.seed, None).await {
             Asked::Code(code) => code,
             Asked::Ended(ended) => return Ok(ended),
         };
-        let second = match ask(work, prompter, "Second code:", &text, Some(&first)).await {
+        let second = match ask(work, prompter, "Second code:", &device.seed, Some(&first)).await {
             Asked::Code(code) => code,
             Asked::Ended(ended) => return Ok(ended),
         };
@@ -138,7 +138,7 @@ async fn ask(
         let code: String = line.split_whitespace().collect();
         match code.as_str() {
             "q" | "quit" => return Asked::Ended(Enrolment::Abandoned),
-            "s" => terminal.say(secret.expose_secret()),
+            "s" => terminal.say(format_args!("The secret: {}", secret.expose_secret())),
             code if Some(code) == not => {
                 terminal.say("That is the first code again: wait for the app to show another one.");
             }

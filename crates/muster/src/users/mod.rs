@@ -71,7 +71,7 @@ pub(crate) fn earlier(
         journals(context, session)?.tasks().into_iter().partition(|open| users.contains(&open.task.user));
     for open in &others {
         context.terminal.warn(format_args!(
-            "an earlier run was cut off while it worked on `{}`; `muster recover` finishes or undoes that",
+            "what an earlier run began with `{}` was not finished; `muster recover` finishes or undoes it",
             safe(open.task.user.as_str())
         ));
     }

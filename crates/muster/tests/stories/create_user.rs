@@ -152,7 +152,7 @@ fn who_gives_up_mfa_is_asked_whether_to_go_on() {
         let mut screen = Screen::new(&env, &args, 130, &[]);
         screen.shows("First code:");
         screen.types("s\n");
-        screen.shows("otpauth://totp/");
+        screen.shows("The secret: ");
         screen.types("12\n");
         screen.shows("A code has six digits.");
         screen.types("q\n");

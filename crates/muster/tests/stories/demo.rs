@@ -57,11 +57,12 @@ fn the_tour_of_the_readme_works_as_printed() {
     let env = env();
     let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
     std::os::unix::fs::symlink(examples, env.path("examples")).unwrap();
-    let (_, tour) = README.split_once("## The article's story, in ten lines").unwrap();
+    let (_, tour) = README.split_once("## The article's story, in a dozen lines").unwrap();
     let (_, tour) = tour.split_once("```console\n").unwrap();
     let (tour, _) = tour.split_once("```").unwrap();
     let lines: Vec<&str> = tour.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
-    assert_eq!(lines.len(), 10, "{lines:?}");
+    assert_eq!(lines.len(), 12, "{lines:?}");
+    let recipient = age::x25519::Identity::generate().to_public().to_string();
     let folder = env.binary().parent().unwrap().to_str().unwrap().to_owned();
     let path = format!("{folder}:/usr/bin:/bin");
     let mut exports = String::new();
@@ -69,9 +70,9 @@ fn the_tour_of_the_readme_works_as_printed() {
         if line.starts_with("export ") {
             exports = line.to_owned();
         }
-        // The one placeholder: the record of the run before.
+        // The placeholders: the record of the run before, and a key.
         let newest = "$(ls -t test.json.muster/records/*.jsonl | tail -n 1)";
-        let line = line.replace("test.json.muster/records/RUN.jsonl", newest);
+        let line = line.replace("test.json.muster/records/RUN.jsonl", newest).replace("age1…", &recipient);
         let script = format!("{exports}\n{line}");
         let mut command = env.command("/bin/bash");
         command.args(["-c", &script]).env("PATH", &path).stdin(std::process::Stdio::piped());
@@ -86,4 +87,7 @@ fn the_tour_of_the_readme_works_as_printed() {
         assert!(matches!(output.status.code(), Some(0 | 3)), "{line}: {:?}\n{said}", output.status);
     }
     assert!(env.read("matrix.csv").starts_with("username, AllUsers"));
+    assert!(
+        env.path("users/Headless-new.zip").exists() && env.path("users/Headless-new.deleted.json").exists()
+    );
 }

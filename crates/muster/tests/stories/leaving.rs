@@ -500,3 +500,86 @@ fn a_quarantined_administrator_does_not_count() {
     env.muster(&["--sandbox", &account, "disable-user", "root1"]).exits(0);
     env.muster(&["--sandbox", &account, "disable-user", "root2"]).exits(1).says("last administrator");
 }
+
+/// `permissions` names every call that the commands make: what was counted is held against what is printed.
+#[test]
+fn permissions_name_every_call_that_was_made() {
+    let (env, account) = world();
+    env.write(
+        ".aws/muster/default.toml",
+        "common_groups = [\"AllUsers\"]\nforce_common_group = true\ndisabled_group = \"Disabled\"\n",
+    );
+    let runs: [(&str, &[&str]); 4] = [
+        ("create-user", &["carol", "--mfa", "auto", "--access-key", "--allow-plaintext"]),
+        ("disable-user", &["alice"]),
+        ("restore-user", &["alice", "--yes", "--allow-plaintext"]),
+        ("delete-user", &["alice", "--yes"]),
+    ];
+    for (command, args) in runs {
+        let policy = env.muster(&["permissions", command]).exits(0).json();
+        let statements = policy["Statement"].as_array().unwrap();
+        let allowed: Vec<&str> = statements
+            .iter()
+            .flat_map(|s| s["Action"].as_array().unwrap())
+            .map(|a| a.as_str().unwrap())
+            .collect();
+        let mut all = vec!["--sandbox", &account, "--output", "json", command];
+        all.extend(args);
+        let calls = env.muster(&all).exits(0).json()["api_calls"].clone();
+        for call in calls.as_object().unwrap().keys().filter(|call| *call != "GetCallerIdentity") {
+            assert!(allowed.contains(&format!("iam:{call}").as_str()), "{command} made {call}");
+        }
+        let recovers = env.muster(&["permissions", "recover"]).exits(0).stdout;
+        assert!(
+            allowed.iter().all(|action| recovers.contains(action)),
+            "recover may finish or undo {command}"
+        );
+    }
+}
+
+/// Ctrl-C ends after the call in hand, says so, and the same command goes on.
+#[test]
+fn a_deletion_that_is_interrupted_says_so_and_goes_on() {
+    let (env, account) = world();
+    let served = Served::new(&env, Some(&account), "latency=100ms");
+    let mut command = env.command(env.binary());
+    command.args(["delete-user", "alice", "--yes"]).envs(served.env());
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let child = command.spawn().unwrap();
+    testkit::wait_for("the first key to be gone", || served.count("DeleteAccessKey") > 0);
+    let interrupted = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupted.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(130), "{stdout}{stderr}");
+    assert!(stdout.contains("alice: not deleted"), "{stdout}");
+    assert!(stderr.contains("run the same again"), "{stderr}");
+    assert!(!stderr.contains("nothing was changed"), "{stderr}");
+    env.muster_with(&["delete-user", "alice", "--yes"], &served.env(), "").exits(0).prints("alice: deleted");
+    env.muster_with(&["recover"], &served.env(), "").exits(0).says("Nothing is left half done");
+}
+
+/// A group for the disabled that does not exist keeps nobody from being locked out, and leaves nobody in no group.
+#[test]
+fn who_cannot_be_moved_stays_in_its_groups() {
+    let (env, account) = world();
+    env.write(".aws/muster/default.toml", "common_groups = [\"AllUsers\"]\ndisabled_group = \"Nowhere\"\n");
+    env.muster(&["--sandbox", &account, "disable-user", "alice"])
+        .exits(4)
+        .prints("The group with name Nowhere cannot be found");
+    let alice = user_of(&env, "alice").unwrap();
+    assert_eq!(alice["groups"], serde_json::json!(["allhumanusers", "allusers"]));
+    assert_eq!(alice["access_keys"][0]["active"], false);
+}
+
+/// A record of a saga is not one that `revert` can undo by halves: it says what undoes it.
+#[test]
+fn a_record_of_a_saga_is_not_reverted() {
+    let (env, account) = world();
+    let report =
+        env.muster(&["--sandbox", &account, "--output", "json", "disable-user", "bob"]).exits(0).json();
+    let record = report["record"].as_str().unwrap();
+    env.muster(&["--sandbox", &account, "revert", record, "--yes"])
+        .exits(2)
+        .says("`muster restore-user bob` brings");
+}

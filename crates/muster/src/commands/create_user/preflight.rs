@@ -521,7 +521,8 @@ impl Preflight<'_> {
         if credentials.password && !rules.users_may_change && !may_change_password(&groups, roster) {
             let text = format!(
                 "`{user}` must change its password at first sign-in, and neither the account's password policy nor a \
-                 policy of its groups lets it (iam:ChangePassword)"
+                 policy of its groups lets it (iam:ChangePassword): attach IAMUserChangePassword to a group, or allow it in \
+                 the password policy"
             );
             if rules.is_own {
                 problems.push(text);
