@@ -97,7 +97,9 @@ impl Creation<'_> {
                     }
                     // By our own earlier try, if the tag says so.
                     Err(error) if error.kind == Kind::AlreadyExists && maybe_ours => {
-                        let found = patiently(gateway, async || self.look().await).await?;
+                        let found = patiently(gateway, async || self.look().await)
+                            .await
+                            .map_err(CallError::unsure)?;
                         let (id, tags) = found;
                         let ours = tags.iter().any(|tag| tag.key == RUN_TAG && tag.value == self.run);
                         return if ours { Ok(id) } else { Err(error) };
@@ -161,7 +163,7 @@ impl Creation<'_> {
                     Ok(_) => return Ok(()),
                     // Whatever was there, from now on this is the password.
                     Err(error) if error.kind == Kind::AlreadyExists && maybe_ours => {
-                        return self.set_password(password).await;
+                        return self.set_password(password).await.map_err(CallError::unsure);
                     }
                     Err(error) if self.lost(&error, first) => {
                         maybe_ours = true;
@@ -224,7 +226,7 @@ impl Creation<'_> {
                             && error.kind == Kind::AlreadyExists
                             && first.elapsed() < PROPAGATION =>
                     {
-                        self.discard(&serial).await?;
+                        self.discard(&serial).await.map_err(CallError::unsure)?;
                         gateway.wait(LOOK_AGAIN).await;
                     }
                     Err(error) if self.lost(&error, first) => {
@@ -327,7 +329,7 @@ impl Creation<'_> {
                             secret: SecretString::from(key.secret_access_key),
                         };
                         if lost {
-                            self.delete_strange_keys(Some(&key.id)).await?;
+                            self.delete_strange_keys(Some(&key.id)).await.map_err(CallError::unsure)?;
                         }
                         return Ok(key);
                     }
@@ -336,7 +338,7 @@ impl Creation<'_> {
                         lost = true;
                         // One look that finds nothing proves nothing: reads lag behind writes.
                         while lost && begun.elapsed() < SETTLE {
-                            lost = !self.delete_strange_keys(None).await?;
+                            lost = !self.delete_strange_keys(None).await.map_err(CallError::unsure)?;
                             gateway.wait(LOOK_AGAIN).await;
                         }
                     }

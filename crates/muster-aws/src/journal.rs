@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use muster_core::mutation::Mutation;
 use muster_core::name::{GroupName, UserName};
@@ -108,6 +109,8 @@ pub struct Journal {
     folder: PathBuf,
     changes: AtomicU64,
     clock: Clock,
+    /// The user that is worked on, for calls that name none.
+    about: Mutex<Option<UserName>>,
 }
 
 /// Says what time it is, in seconds since 1970.
@@ -132,7 +135,13 @@ impl Journal {
     pub fn create(home: &Home, head: &Head, clock: Clock) -> Result<Self, RecordError> {
         let folder = folder(home)?;
         let record = Record::create_in(&folder, head)?;
-        Ok(Self { record, folder: home.records()?, changes: AtomicU64::new(0), clock })
+        Ok(Self {
+            record,
+            folder: home.records()?,
+            changes: AtomicU64::new(0),
+            clock,
+            about: Mutex::new(None),
+        })
     }
 
     /// Goes on with one that a crash left.
@@ -142,12 +151,24 @@ impl Journal {
             _ => None,
         });
         let changes = AtomicU64::new(last.max().unwrap_or_default());
-        Ok(Self { record: Record::append_to(&open.path)?, folder: home.records()?, changes, clock })
+        Ok(Self {
+            record: Record::append_to(&open.path)?,
+            folder: home.records()?,
+            changes,
+            clock,
+            about: Mutex::new(None),
+        })
     }
 
     /// Writes down that a task is begun.
     pub fn begin(&self, task: &Task) -> Result<(), RecordError> {
+        self.about(&task.user);
         self.record.durable_line(&Line::Begin { at_s: (self.clock)(), task: task.clone() })
+    }
+
+    /// Says which user is worked on from now on.
+    pub fn about(&self, user: &UserName) {
+        *self.about.lock().unwrap_or_else(PoisonError::into_inner) = Some(user.clone());
     }
 
     /// Writes down that a file is about to be there, known by the hash of its content.
@@ -193,7 +214,8 @@ impl Journal {
         send: impl AsyncFnOnce() -> Result<T, CallError>,
     ) -> Result<T, StepError> {
         let change = self.changes.fetch_add(1, Ordering::Relaxed) + 1;
-        let state = serde_json::json!({ "at_s": (self.clock)() });
+        let about = self.about.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let state = serde_json::json!({ "at_s": (self.clock)(), "user": about });
         if let Err(error) =
             self.record.durable_line(&Line::Before { change, mutation: mutation.clone(), state })
         {
@@ -243,8 +265,8 @@ pub struct OpenJournal {
 /// A task that a crash left open.
 #[derive(Debug, Clone)]
 pub struct OpenTask {
-    /// The id of the run that began it.
-    pub run: String,
+    /// The ids of the runs that began it, the latest last.
+    pub runs: Vec<String>,
     /// The task.
     pub task: Task,
     /// The user's id, where it was learned.
@@ -257,6 +279,23 @@ pub struct OpenTask {
     pub window: (i64, i64),
 }
 
+impl OpenTask {
+    /// Brings together what several runs have left of one task; `None` of none.
+    pub fn merged<'o>(tasks: impl IntoIterator<Item = &'o Self>) -> Option<Self> {
+        let mut tasks = tasks.into_iter();
+        let mut all = tasks.next()?.clone();
+        for task in tasks {
+            all.task = task.task.clone();
+            all.user_id = task.user_id.clone().or(all.user_id);
+            all.runs.extend(task.runs.iter().cloned());
+            all.calls.extend(task.calls.iter().cloned());
+            all.files.extend(task.files.iter().cloned());
+            all.window = (all.window.0.min(task.window.0), all.window.1.max(task.window.1));
+        }
+        Some(all)
+    }
+}
+
 impl OpenJournal {
     /// Returns the tasks that are not ended.
     pub fn open_tasks(&self) -> Vec<OpenTask> {
@@ -264,16 +303,17 @@ impl OpenJournal {
         for line in &self.lines {
             match line {
                 Line::Begin { at_s, task } => open.push(OpenTask {
-                    run: self.head.run.clone(),
+                    runs: vec![self.head.run.clone()],
                     task: task.clone(),
                     user_id: task.user_id.clone(),
                     calls: Vec::new(),
                     files: Vec::new(),
                     window: (*at_s, *at_s),
                 }),
-                // Tasks are one after the other, so what is written down belongs to the last one.
                 Line::Before { mutation, state, .. } => {
-                    if let Some(task) = open.last_mut() {
+                    let about = state.get("user").and_then(serde_json::Value::as_str).map(UserName::new);
+                    let task = open.iter_mut().rev().find(|task| Some(&task.task.user) == about.as_ref());
+                    if let Some(task) = task {
                         task.calls.push(mutation.clone());
                         let at_s = state.get("at_s").and_then(serde_json::Value::as_i64);
                         task.window.1 = at_s.unwrap_or(task.window.1);

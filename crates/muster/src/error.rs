@@ -65,7 +65,7 @@ pub(crate) enum CliError {
     #[error("{0}")]
     Moved(String),
     /// What has to be so before anything is created or taken away is not so.
-    #[error("nothing was changed:{}", indented(problems))]
+    #[error("this cannot be done:{}", indented(problems))]
     Preflight { problems: Vec<String>, exit: Exit },
     /// A secret cannot be sealed.
     #[error(transparent)]
@@ -131,6 +131,7 @@ impl CliError {
                 Some(format!("some of it was done; `muster recover` finishes what was begun{help}"))
             }
             Self::Step(StepError::Call(error)) => help_with(error, None),
+            Self::Preflight { .. } if !changed => Some("nothing was changed".to_owned()),
             Self::Usage { help, .. } => help.clone(),
             Self::WrongAccount { .. } => {
                 Some("nothing was changed; use the right profile, or correct `account` in the config".to_owned())

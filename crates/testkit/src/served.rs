@@ -34,6 +34,11 @@ impl Served {
         Self::with(env, state, "", &["--verify-signatures"])
     }
 
+    /// Serves it on a port that was used before.
+    pub fn on_port(env: &TestEnv, state: Option<&str>, port: &str) -> Self {
+        Self::with(env, state, "", &["--port", port])
+    }
+
     fn with(env: &TestEnv, state: Option<&str>, faults: &str, options: &[&str]) -> Self {
         let log = env.path("requests.log");
         let mut command = env.command(env.binary());

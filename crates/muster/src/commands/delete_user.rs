@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::prompt::{Answer, Prompter};
 use crate::terminal::{CARE, safe};
 use crate::users::{
-    Guards, OutFolder, Report, UserReport, Work, check_names, earlier, end_earlier, records, settle,
+    Guards, OutFolder, Report, UserReport, Work, check_names, earlier, end_earlier, left_of, records, settle,
 };
 
 pub(crate) async fn run(context: &Context, args: &DeleteUserArgs) -> Result<Exit, CliError> {
@@ -32,16 +32,14 @@ pub(crate) async fn run(context: &Context, args: &DeleteUserArgs) -> Result<Exit
     let session = context.connect(&config, &settings, !args.dry_run).await?;
     let _lock = if args.dry_run { None } else { Some(session.home.lock()?) };
     let open = if args.dry_run { Vec::new() } else { earlier(context, &session, &names)? };
-    let of = |user: &UserName| {
-        open.iter().find(|open| open.task.user == *user && open.task.kind == TaskKind::Delete)
-    };
+    let of = |user: &UserName| left_of(&open, user, &folder, |kind| *kind == TaskKind::Delete);
 
     let guards = Guards::new(context, &session, &settings).await?;
     let (mut estates, mut finished, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     for name in &names {
         let mut found = estate(&session.account, name).await?;
         if let (None, Some(open)) = (&found, of(name)) {
-            settle(context, &session, open, &folder).await;
+            settle(context, &session, &open, &folder).await;
             found = estate(&session.account, name).await?;
         }
         match (found, of(name)) {
@@ -92,14 +90,16 @@ pub(crate) async fn run(context: &Context, args: &DeleteUserArgs) -> Result<Exit
     let mut users = Vec::new();
     for open in finished {
         journal.begin(&work.task(&open.task.user, open.user_id.as_deref(), TaskKind::Delete))?;
-        users.push(work.deleted_already(open).await?);
+        let done = work.deleted_already(&open).await;
+        let id = open.user_id.as_deref();
+        users.push(done.unwrap_or_else(|error| UserReport::of_error(&open.task.user, id, &error)));
     }
     for found in &agreed {
         if context.interrupt.is_set() {
             break;
         }
         journal.begin(&work.task(&found.user, Some(&found.user_id), TaskKind::Delete))?;
-        let done = Box::pin(work.delete(found, of(&found.user))).await;
+        let done = Box::pin(work.delete(found, of(&found.user).as_ref())).await;
         users.push(done.unwrap_or_else(|e| UserReport::of_error(&found.user, Some(&found.user_id), &e)));
     }
     session.save()?;

@@ -11,7 +11,7 @@ use crate::environment::{now_s, rfc3339};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::terminal::safe;
-use crate::users::{Guards, OutFolder, Report, UserReport, Work, check_names, earlier, end_earlier};
+use crate::users::{Guards, OutFolder, Report, UserReport, Work, check_names, earlier, end_earlier, left_of};
 
 pub(crate) async fn run(context: &Context, args: &DisableUserArgs) -> Result<Exit, CliError> {
     let config = context.config()?;
@@ -91,16 +91,16 @@ pub(crate) async fn run(context: &Context, args: &DisableUserArgs) -> Result<Exi
         }
         let kind = TaskKind::Disable { revoke: args.revoke_role_sessions.clone() };
         journal.begin(&work.task(&found.user, Some(&found.user_id), kind))?;
-        let mut of_user = open.iter().filter(|open| open.task.user == found.user);
-        let open = of_user.find(|open| matches!(open.task.kind, TaskKind::Disable { .. }));
+        let left = left_of(&open, &found.user, &folder, |kind| matches!(kind, TaskKind::Disable { .. }));
         let revoke = &args.revoke_role_sessions;
-        let done = Box::pin(work.disable(found, disabled_group, &managed, revoke, open)).await;
+        let done = Box::pin(work.disable(found, disabled_group, &managed, revoke, left.as_ref())).await;
         users.push(done.unwrap_or_else(|e| UserReport::of_error(&found.user, Some(&found.user_id), &e)));
     }
     session.save()?;
     let record = super::close_journal(context, journal, &users)?;
-    end_earlier(&session, &users, |kind| {
-        matches!(kind, TaskKind::Disable { .. } | TaskKind::Restore { .. })
+    end_earlier(&session, &users, |open| {
+        let is_over = matches!(open.task.kind, TaskKind::Disable { .. } | TaskKind::Restore { .. });
+        is_over && open.task.out_dir == folder.absolute()
     })?;
     Report::new(context, &session, false, users, Some(record)).show(context)
 }

@@ -3,7 +3,7 @@
 use muster_aws::{Journal, Journals, NewUser, OpenTask, TaskEnd, TaskKind, account_facts, estate};
 use muster_core::config::{ConfigFile, Overrides, Settings, Tool};
 use muster_core::name::{GroupName, UserName};
-use muster_credentials::sealing::Sealer;
+use muster_credentials::sealing::{Gpg, Sealer};
 
 use crate::cli::RecoverArgs;
 use crate::context::{Context, Session};
@@ -96,9 +96,13 @@ pub(crate) async fn run(context: &Context, args: &RecoverArgs) -> Result<Exit, C
     let mut prompter =
         Prompter::new(&context.terminal, &context.interrupt, context.global.no_input, context.global.yes);
     let question = format!("Do that for {} (y/n)?", count(open.len(), "user"));
-    if !matches!(prompter.yes_no(question, 0).await, Answer::Given(YesNo::Yes | YesNo::YesToAll)) {
-        context.terminal.say("Nothing was changed.");
-        return Ok(Exit::Left);
+    match prompter.yes_no(question, 0).await {
+        Answer::Given(YesNo::Yes | YesNo::YesToAll) => {}
+        Answer::Interrupted => return Err(CliError::Interrupted("nothing was changed".to_owned())),
+        _ => {
+            context.terminal.say("Nothing was changed.");
+            return Ok(Exit::Left);
+        }
     }
     let options = Options {
         which: &|_| true,
@@ -110,7 +114,9 @@ pub(crate) async fn run(context: &Context, args: &RecoverArgs) -> Result<Exit, C
     };
     let users = recover(context, &session, &options).await?;
     session.save()?;
-    Report::new(context, &session, false, users, None).show(context)
+    let exit = Report::new(context, &session, false, users, None).show(context)?;
+    // What an unreadable journal holds is left to decide.
+    Ok(if exit == Exit::Ok && !journals.unreadable.is_empty() { Exit::Left } else { exit })
 }
 
 fn describe(open: &OpenTask, resume: bool) -> String {
@@ -133,7 +139,9 @@ pub(crate) async fn recover(
     options: &Options<'_>,
 ) -> Result<Vec<UserReport>, CliError> {
     let mut users = Vec::new();
-    for open in Journals::read(&session.home)?.open {
+    let journals = Journals::read(&session.home)?;
+    let all = journals.tasks();
+    for open in journals.open {
         let tasks = open.open_tasks();
         let chosen: Vec<&OpenTask> = tasks.iter().filter(|task| (options.which)(task)).collect();
         if chosen.is_empty() {
@@ -149,6 +157,15 @@ pub(crate) async fn recover(
             }
             context.terminal.say(format_args!("{}...", describe(task, options.resume)));
             let user = &task.task.user;
+            journal.about(user);
+            // What several runs have left of one task is seen to together; creations are each run's own.
+            let kind = std::mem::discriminant(&task.task.kind);
+            let same = |other: &TaskKind| std::mem::discriminant(other) == kind;
+            let merged = match task.task.kind {
+                TaskKind::Create(_) => None,
+                _ => crate::users::left_of(&all, user, options.folder, same),
+            };
+            let task = merged.as_ref().unwrap_or(task);
             let report = if task.task.out_dir == options.folder.absolute() {
                 let done = Box::pin(one(&work, task, options)).await;
                 done.unwrap_or_else(|error| UserReport::of_error(user, task.user_id.as_deref(), &error))
@@ -191,9 +208,22 @@ async fn one(work: &Work<'_>, open: &OpenTask, options: &Options<'_>) -> Result<
             let user = &open.task.user;
             let record = read_record(&work.folder.file(user, ".disabled.json"))?;
             match (record, found(work, open).await?) {
+                (Some(record), Some(now)) if !record.is_of(work.context, work.session, &now.user_id) => {
+                    let mut report = UserReport::new(user, Some(&now.user_id));
+                    let path = work.folder.file(user, ".disabled.json");
+                    let why = format!("`{}` is not of the user `{user}` of this account", path.display());
+                    report.fail("not restored", &why);
+                    Ok(report)
+                }
                 (Some(record), Some(now)) => {
-                    let sealer = options.sealer(user, recipients, escrow.as_deref())?;
-                    sealer.test()?;
+                    let sealer = if record.before.login_profile {
+                        options.sealer(user, recipients, escrow.as_deref())?
+                    } else {
+                        Sealer::new(Gpg::default(), Vec::new(), None)
+                    };
+                    if record.before.login_profile {
+                        sealer.test()?;
+                    }
                     let facts = account_facts(&work.session.account.gateway).await?;
                     let material =
                         PasswordMaterial { sealer: &sealer, rules: facts.password, profile: options.profile };

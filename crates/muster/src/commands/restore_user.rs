@@ -6,7 +6,7 @@ use muster_core::departure::{is_denied, lifting_after, restoration};
 use muster_core::estate::Estate;
 use muster_core::mutation::Mutation;
 use muster_core::name::UserName;
-use muster_credentials::sealing::Recipient;
+use muster_credentials::sealing::{Gpg, Recipient, Sealer};
 
 use crate::cli::RestoreUserArgs;
 use crate::context::{Context, Session};
@@ -17,7 +17,7 @@ use crate::prompt::{Answer, Prompter, YesNo};
 use crate::terminal::safe;
 use crate::users::{
     DisabledRecord, Guards, OutFolder, PasswordMaterial, Report, Sealing, UserReport, Work, check_names,
-    earlier, end_earlier, read_record, sealer_of,
+    earlier, end_earlier, left_of, read_record, sealer_of,
 };
 
 pub(crate) async fn run(context: &Context, args: &RestoreUserArgs) -> Result<Exit, CliError> {
@@ -48,8 +48,9 @@ pub(crate) async fn run(context: &Context, args: &RestoreUserArgs) -> Result<Exi
         for call in &calls {
             context.terminal.say(format_args!("  {}", safe(&call.to_string())));
         }
-        let mut sealer = sealer_of(&now.user, &[], &sealing, &settings)?;
+        let mut sealer = Sealer::new(Gpg::default(), Vec::new(), None);
         if record.before.login_profile {
+            sealer = sealer_of(&now.user, &[], &sealing, &settings)?;
             let may =
                 super::create_user::may_be_plaintext(context, &mut sealer, &sealing, &mut prompter).await?;
             if !may && !args.dry_run {
@@ -59,11 +60,15 @@ pub(crate) async fn run(context: &Context, args: &RestoreUserArgs) -> Result<Exi
                 sealer.test()?;
             }
         }
-        let go_on = args.dry_run
-            || matches!(
-                prompter.yes_no(format!("Restore user '{name}' (y/n)?"), 0).await,
-                Answer::Given(YesNo::Yes | YesNo::YesToAll)
-            );
+        let answer = if args.dry_run {
+            Answer::Given(YesNo::Yes)
+        } else {
+            prompter.yes_no(format!("Restore user '{name}' (y/n)?"), 0).await
+        };
+        if answer == Answer::Interrupted {
+            return Err(CliError::Interrupted("nothing was changed".to_owned()));
+        }
+        let go_on = matches!(answer, Answer::Given(YesNo::Yes | YesNo::YesToAll));
         if go_on {
             agreed.push((record, now, sealer, calls));
         }
@@ -94,21 +99,22 @@ pub(crate) async fn run(context: &Context, args: &RestoreUserArgs) -> Result<Exi
             escrow: sealer.escrow().map(Recipient::name),
         };
         journal.begin(&work.task(&now.user, Some(&now.user_id), kind))?;
+        let left = left_of(&open, &now.user, &folder, is_restoration);
         let material = PasswordMaterial { sealer, rules: facts.password, profile };
-        let done = Box::pin(work.restore(record, now, &material, of_user(&open, &now.user))).await;
+        let done = Box::pin(work.restore(record, now, &material, left.as_ref())).await;
         users.push(done.unwrap_or_else(|e| UserReport::of_error(&now.user, Some(&now.user_id), &e)));
     }
     session.save()?;
     let record = super::close_journal(context, journal, &users)?;
-    end_earlier(&session, &users, |kind| {
-        matches!(kind, TaskKind::Restore { .. } | TaskKind::Disable { .. })
+    end_earlier(&session, &users, |open| {
+        let is_over = matches!(open.task.kind, TaskKind::Disable { .. } | TaskKind::Restore { .. });
+        is_over && open.task.out_dir == folder.absolute()
     })?;
     Report::new(context, &session, false, users, Some(record)).show(context)
 }
 
-/// Returns the restoration of a user that an earlier run left open.
-fn of_user<'o>(open: &'o [OpenTask], user: &UserName) -> Option<&'o OpenTask> {
-    open.iter().find(|open| open.task.user == *user && matches!(open.task.kind, TaskKind::Restore { .. }))
+fn is_restoration(kind: &TaskKind) -> bool {
+    matches!(kind, TaskKind::Restore { .. })
 }
 
 /// Looks at what is to be restored.
@@ -135,13 +141,14 @@ impl Look<'_> {
                 problems.push(format!("the account has no user `{typed}`{help}"));
                 continue;
             };
-            let (name, open) = (&now.user, of_user(self.open, typed));
+            let name = &now.user;
+            let open = left_of(self.open, name, self.folder, is_restoration);
             let path = self.folder.file(name, ".disabled.json");
             let Some(record) = read_record(&path)? else {
+                let put_away =
+                    |run: &String| self.folder.file(name, &format!(".restored-{run}.json")).exists();
                 match open {
-                    Some(open)
-                        if self.folder.file(name, &format!(".restored-{}.json", open.run)).exists() =>
-                    {
+                    Some(open) if open.runs.iter().any(put_away) => {
                         let mut report = UserReport::new(name, Some(&now.user_id));
                         "restored".clone_into(&mut report.result);
                         finished.push(report);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use muster_aws::{Creation, Effect, OpenTask, Sent, StepError, TaskEnd, estate, roles};
 use muster_core::departure::{
-    DISABLED_AT, Quarantine, clearing, deny, deny_attached, is_denied, lifting, lifting_after,
+    DENY_POLICY, Quarantine, clearing, deny, deny_attached, is_denied, lifting, lifting_after,
     may_be_assumed_by, quarantine, restoration, revocation,
 };
 use muster_core::estate::Estate;
@@ -81,10 +81,9 @@ impl DisabledRecord {
             && self.sandbox == here.sandbox
     }
 
-    /// Returns whether the quarantine that it is of still holds.
-    fn still_holds(&self, now: &Estate) -> bool {
-        let tagged = now.tags.iter().any(|tag| tag.key == DISABLED_AT && tag.value == self.at);
-        is_denied(now) && tagged
+    /// Returns whether it is of this account, whatever user it is of.
+    fn is_of_here(&self, context: &Context, session: &Session) -> bool {
+        self.is_of(context, session, &self.before.user_id)
     }
 }
 
@@ -211,14 +210,28 @@ impl Work<'_> {
         let path = self.folder.file(&before.user, ".disabled.json");
         report.files.push(path.display().to_string());
         if let Some(record) = read_record(&path)? {
-            let ours = record.is_of(self.context, self.session, &before.user_id);
-            if ours && (record.still_holds(before) || open.is_some_and(|open| open.run == record.run)) {
+            if !record.is_of_here(self.context, self.session) {
+                return Err(CliError::usage_with(
+                    format!("`{}` is of another account, or of a rehearsal", path.display()),
+                    "name another folder with --out-dir",
+                ));
+            }
+            // As long as the user is denied everything, the quarantine that it is of goes on: it knows more.
+            if record.before.user_id == before.user_id && is_denied(before) {
                 return Ok(record);
             }
-            // Of an earlier quarantine, of another user of that name, or of a rehearsal.
+            // Of a quarantine that was lifted otherwise, or of an earlier user of that name.
             self.put_record_away(&before.user, "superseded")?;
         }
-        let record = DisabledRecord::new(self.context, self.session, before.clone(), disabled_group.cloned());
+        let mut own = before.clone();
+        // What a try that was cut off has put on it is not its own.
+        own.inline.retain(|policy| policy.name != DENY_POLICY);
+        let attached = |arn: &String| {
+            let call = Mutation::AttachUserPolicy { user: before.user.clone(), policy: arn.clone() };
+            open.is_some_and(|open| open.calls.contains(&call))
+        };
+        own.attached.retain(|arn| !attached(arn));
+        let record = DisabledRecord::new(self.context, self.session, own, disabled_group.cloned());
         self.write_record(&path, &record)?;
         Ok(record)
     }
@@ -270,6 +283,11 @@ impl Work<'_> {
             if report.steps[begun..].iter().any(|step| step.outcome == Outcome::Done)
                 && !is_bare(&seen, boundary_stays)
             {
+                // The lists lag behind, or somebody puts back what is taken away.
+                if first.elapsed() > PATIENCE {
+                    break false;
+                }
+                gateway.wait(Duration::from_secs(1)).await;
                 continue;
             }
             let _shield = gateway.shield();
@@ -317,12 +335,20 @@ impl Work<'_> {
         report.notes.extend(failed);
         self.session.save()?;
         // It was in quarantine: that is over, and must not stand in the way of another user of that name.
-        let record = read_record(&self.folder.file(&found.user, ".disabled.json"))?;
-        if record.is_some_and(|record| record.is_of(self.context, self.session, &found.user_id)) {
-            self.put_record_away(&found.user, "was-disabled")?;
-        }
+        self.put_disabled_away(&found.user, &found.user_id, report);
         self.journal.end(&found.user, TaskEnd::Done)?;
         Ok(())
+    }
+
+    /// Puts the record of a quarantine away whose user is gone. The user is gone, whatever becomes of the file.
+    fn put_disabled_away(&self, user: &UserName, user_id: &str, report: &mut UserReport) {
+        let put_away = read_record(&self.folder.file(user, ".disabled.json")).and_then(|record| match record
+            .filter(|record| record.is_of(self.context, self.session, user_id))
+        {
+            Some(_) => self.put_record_away(user, "was-disabled"),
+            None => Ok(()),
+        });
+        report.notes.extend(put_away.err().map(|error| error.to_string()));
     }
 
     /// Takes away what an earlier try left of files that it was writing.
@@ -330,10 +356,14 @@ impl Work<'_> {
         let Some(open) = open else { return Ok(()) };
         for ending in endings {
             let path = self.folder.file(&open.task.user, ending);
-            let beside = muster_aws::durable::beside(&path, &open.run);
-            if beside.exists() {
-                muster_aws::durable::remove(&beside)
-                    .map_err(|error| CliError::Write { path: beside.clone(), reason: error.to_string() })?;
+            for run in &open.runs {
+                let beside = muster_aws::durable::beside(&path, run);
+                if beside.exists() {
+                    muster_aws::durable::remove(&beside).map_err(|error| CliError::Write {
+                        path: beside.clone(),
+                        reason: error.to_string(),
+                    })?;
+                }
             }
         }
         Ok(())
@@ -357,10 +387,10 @@ impl Work<'_> {
         self.sweep_beside(Some(open), &[".deleted.json"])?;
         self.discard_named_devices(open, &mut report).await;
         "deleted".clone_into(&mut report.result);
-        let record = read_record(&self.folder.file(&open.task.user, ".disabled.json"))?;
-        let id = open.user_id.as_deref().unwrap_or_default();
-        if record.is_some_and(|record| record.is_of(self.context, self.session, id)) {
-            self.put_record_away(&open.task.user, "was-disabled")?;
+        self.put_disabled_away(&open.task.user, open.user_id.as_deref().unwrap_or_default(), &mut report);
+        report.errors.extend(report.steps.iter().filter_map(|step| step.error.clone()));
+        if !report.errors.is_empty() {
+            return Ok(report);
         }
         self.journal.end(&open.task.user, TaskEnd::Done)?;
         Ok(report)
@@ -510,6 +540,9 @@ impl Work<'_> {
         report.errors.extend(report.steps.iter().filter_map(|step| step.error.clone()));
         if failed.is_empty() && !self.stopped() {
             "restored".clone_into(&mut report.result);
+            if self.same(found).await?.is_some_and(|now| is_denied(&now)) {
+                report.notes.push("a policy that was there before still denies it everything".to_owned());
+            }
             self.session.save()?;
             self.put_record_away(&now.user, "restored")?;
             self.journal.end(&now.user, TaskEnd::Done)?;
@@ -587,7 +620,8 @@ impl Work<'_> {
 
     /// Returns whether an earlier try got to the end of a restoration.
     pub(crate) fn is_restored(&self, open: &OpenTask) -> bool {
-        self.folder.file(&open.task.user, &format!(".restored-{}.json", open.run)).exists()
+        let put_away = |run: &String| self.folder.file(&open.task.user, &format!(".restored-{run}.json"));
+        open.runs.iter().any(|run| put_away(run).exists())
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use muster_aws::{Creation, Journals, Kind, Mfa, NewUser, OpenTask, StepError, TaskEnd, TaskKind, estate};
-use muster_core::departure::{Made, RUN_TAG, clearing, foreign};
+use muster_core::departure::{Made, RUN_TAG, clearing, foreign, lifting};
 use muster_core::estate::Estate;
 use muster_core::mutation::Mutation;
 use muster_core::name::UserName;
@@ -45,6 +45,8 @@ pub(crate) struct Done {
     /// What was undone after a failure, and what could not be.
     pub(crate) undone: Vec<String>,
     pub(crate) left: Vec<String>,
+    /// Nothing of it is open in the journal any more.
+    pub(crate) ended: bool,
 }
 
 impl Work<'_> {
@@ -66,6 +68,7 @@ impl Work<'_> {
             Ok(()) => {
                 self.session.save()?;
                 self.journal.end(user, TaskEnd::Done)?;
+                done.ended = true;
                 return Ok(done);
             }
             Err(failure) => failure,
@@ -76,8 +79,11 @@ impl Work<'_> {
         // What nobody could be handed, or may be there without an answer, cannot be kept.
         let can_be_kept = matches!(failure, CliError::Step(_) | CliError::Interrupted(_));
         if material.keep_partial && can_be_kept && lost(&failure) == Duration::ZERO {
-            self.keep(user, material, &mut handover, &mut done).await?;
-            return Ok(done);
+            match self.keep(user, material, &mut handover, &mut done).await {
+                Ok(()) => return Ok(done),
+                // What cannot be kept whole is not kept.
+                Err(error) => done.errors.push(error.to_string()),
+            }
         }
         if let Err(error) = self.undo_own(user, &failure, &mut done).await {
             done.left.push(format!("it could not be undone: {error}; `muster recover` goes on with it"));
@@ -100,10 +106,14 @@ impl Work<'_> {
             let open = self.open(user)?;
             let mut report = UserReport::new(user, None);
             self.discard_devices(&self.made(&open), &mut report).await?;
+            if let Some(error) = report.errors.first() {
+                return Err(StepError::Other(error.clone()).into());
+            }
         }
         done.files = handover.write(self, &Place::new(self, material.profile.as_deref()), ".zip")?;
         self.session.save()?;
         self.journal.end(user, TaskEnd::Kept)?;
+        done.ended = true;
         let files: Vec<String> = done.files.iter().map(|file| file.display().to_string()).collect();
         let bundle = if files.is_empty() {
             "it has no credentials".to_owned()
@@ -122,6 +132,7 @@ impl Work<'_> {
         done.undone
             .extend(report.steps.iter().filter(|step| step.error.is_none()).map(|s| s.call.to_string()));
         done.undone.extend(report.notes);
+        done.ended = report.errors.is_empty();
         done.left.extend(report.errors);
         self.session.save()
     }
@@ -138,7 +149,14 @@ impl Work<'_> {
         let mut done = Done::default();
         let mut handover = Handover::new(material.sealer, user);
         self.folder.prepare()?;
-        self.make(user, new, existing, material, prompter, &mut handover, &mut done).await?;
+        let made = self.make(user, new, existing, material, prompter, &mut handover, &mut done).await;
+        if let Err(error) = made {
+            // The fresh secrets went with the failure: nobody has them.
+            let _shield = self.session.account.gateway.shield();
+            let open = self.open(user)?;
+            self.strip(&Undoing { open: &open, waits: lost(&error) }).await?;
+            return Err(error);
+        }
         self.session.save()?;
         self.journal.end(user, TaskEnd::Done)?;
         Ok(done)
@@ -147,7 +165,9 @@ impl Work<'_> {
     /// Returns what the journal holds about a user's task.
     fn open(&self, user: &UserName) -> Result<OpenTask, CliError> {
         let open = Journals::read(&self.session.home)?.tasks();
-        let open = open.into_iter().find(|open| open.task.user == *user && open.run == self.journal.run());
+        let open = open
+            .into_iter()
+            .find(|open| open.task.user == *user && open.runs.iter().any(|run| run == self.journal.run()));
         open.ok_or_else(|| StepError::Other("the journal has lost its own task".to_owned()).into())
     }
 
@@ -243,7 +263,7 @@ impl Work<'_> {
                 handover.qr_code(device.qr_png.expose_secret())?;
                 Ok(true)
             }
-            Enrolment::Interrupted => Err(CliError::Interrupted("the user is not created".to_owned())),
+            Enrolment::Interrupted => Err(CliError::Interrupted("at the MFA codes".to_owned())),
             Enrolment::Abandoned => {
                 creation.abandon(&device.serial).await?;
                 let question =
@@ -251,7 +271,7 @@ impl Work<'_> {
                 // Neither --yes nor the end of a pipe takes the second factor away from somebody.
                 match prompter.only_a_person(question).await {
                     Answer::Given(YesNo::Yes | YesNo::YesToAll) => Ok(false),
-                    Answer::Interrupted => Err(CliError::Interrupted("the user is not created".to_owned())),
+                    Answer::Interrupted => Err(CliError::Interrupted("at the MFA codes".to_owned())),
                     _ => Err(StepError::Other("MFA was not set up".to_owned()).into()),
                 }
             }
@@ -299,6 +319,9 @@ impl Work<'_> {
         let open = undoing.open;
         let user = &open.task.user;
         let made = self.made(open);
+        if undoing.waits > Duration::ZERO {
+            self.session.account.gateway.wait(undoing.waits).await;
+        }
         let Some(found) = self.look(user, made.user_id.is_some()).await? else { return Ok(None) };
         let mut report = UserReport::new(user, Some(&found.user_id));
         if let Some(reason) = foreign(&found, &made) {
@@ -375,6 +398,10 @@ impl Work<'_> {
                 report.errors.push(error);
                 return Ok(false);
             }
+            // It may have been locked out meanwhile.
+            for call in lifting(&found) {
+                self.step(&call, report).await;
+            }
             if self.step(&Mutation::DeleteUser { user: user.clone() }, report).await {
                 let is_gone = report.steps.last().is_some_and(|step| step.outcome == Outcome::Gone);
                 if !(known && is_gone && first.elapsed() < PATIENCE) {
@@ -399,6 +426,10 @@ impl Work<'_> {
             match estate(account, user).await? {
                 Some(now) => found = now,
                 None => return Ok(true),
+            }
+            if let Some(reason) = foreign(&found, made) {
+                report.errors.push(format!("the half-made user `{user}` is left alone: {reason}"));
+                return Ok(false);
             }
         }
     }

@@ -82,13 +82,26 @@ pub(crate) fn earlier(
 pub(crate) fn end_earlier(
     session: &Session,
     users: &[UserReport],
-    which: impl Fn(&TaskKind) -> bool,
+    which: impl Fn(&OpenTask) -> bool,
 ) -> Result<(), CliError> {
     let done = |open: &OpenTask| {
         let report = users.iter().find(|report| UserName::new(&report.user) == open.task.user);
-        report.is_some_and(|report| report.errors.is_empty()) && which(&open.task.kind)
+        report.is_some_and(|report| report.errors.is_empty()) && which(open)
     };
     Ok(Journals::settle(&session.home, now_s, done)?)
+}
+
+/// Brings together what earlier runs have left of one kind of task about a user, with its files in this folder.
+pub(crate) fn left_of(
+    open: &[OpenTask],
+    user: &UserName,
+    folder: &OutFolder,
+    is_kind: impl Fn(&TaskKind) -> bool,
+) -> Option<OpenTask> {
+    let here = |open: &&OpenTask| {
+        open.task.user == *user && open.task.out_dir == folder.absolute() && is_kind(&open.task.kind)
+    };
+    OpenTask::merged(open.iter().filter(here))
 }
 
 /// Waits until it may be believed that what a task was about to make is not there.
@@ -128,7 +141,7 @@ mod tests {
     fn absence_is_believed_when_the_time_has_passed() {
         let now = now_s();
         let open = |last: i64| OpenTask {
-            run: String::new(),
+            runs: Vec::new(),
             task: Task {
                 user: UserName::new("alice"),
                 user_id: None,

@@ -182,7 +182,7 @@ impl Report {
     }
 
     fn exit(&self, context: &Context) -> Exit {
-        let changed = self.users.iter().any(UserReport::changed) && !self.dry_run;
+        let changed = (context.changed.get() || self.users.iter().any(UserReport::changed)) && !self.dry_run;
         let failed = self.summary.failed > 0;
         match (context.interrupt.is_set(), failed, changed) {
             (true, ..) => Exit::Interrupted,

@@ -583,3 +583,199 @@ fn a_record_of_a_saga_is_not_reverted() {
         .exits(2)
         .says("`muster restore-user bob` brings");
 }
+
+/// The same command, several times over, on an account whose process lives on.
+struct Serving<'e> {
+    env: &'e TestEnv,
+    served: Served,
+}
+
+impl<'e> Serving<'e> {
+    fn new(env: &'e TestEnv, account: &str, faults: &str) -> Self {
+        Self { env, served: Served::new(env, Some(account), faults) }
+    }
+
+    fn run(&self, args: &[&str], cut: Option<&str>) -> testkit::Ran {
+        let mut variables = self.served.env();
+        variables.extend(cut.map(|cut| ("MUSTER_CUT", cut)));
+        let mut all = vec!["--rate", "10000"];
+        all.extend(args);
+        self.env.muster_with(&all, &variables, "")
+    }
+}
+
+/// Cut once, recovered and cut again, and once more: the record stays what the user was before all of it.
+#[test]
+fn a_quarantine_cut_off_twice_still_knows_what_the_user_was() {
+    for mends in [["recover", "recover"], ["disable-user", "recover"], ["disable-user", "disable-user"]] {
+        let (env, account) = world();
+        let serving = Serving::new(&env, &account, "");
+        let mend = |command: &str| match command {
+            "recover" => vec!["recover", "--yes", "--settle", "0s"],
+            _ => vec!["disable-user", "alice", "--settle", "0s"],
+        };
+        assert_eq!(serving.run(&["disable-user", "alice"], Some("kill:105")).status, 128 + 9);
+        assert_eq!(serving.run(&mend(mends[0]), Some("kill:130")).status, 128 + 9, "{mends:?}");
+        serving.run(&mend(mends[1]), None).exits(0);
+        serving.run(&["recover", "--yes", "--settle", "0s"], None).exits(0);
+        serving.run(&["restore-user", "alice", "--yes", "--allow-plaintext"], None).exits(0);
+        serving.served.stop();
+        let alice = user_of(&env, "alice").unwrap();
+        assert_eq!(alice["access_keys"][0]["active"], true, "{mends:?}");
+        assert!(!alice["login"].is_null() && env.path("users/alice.restored.zip").exists(), "{mends:?}");
+        assert_eq!(alice["groups"], serde_json::json!(["allhumanusers", "allusers"]));
+        assert_eq!(alice["inline"].as_array().unwrap().len(), 1, "{mends:?}: {alice}");
+    }
+}
+
+/// A restoration that was cut off twice neither loses the password that is in its bundle nor stays open.
+#[test]
+fn a_restoration_cut_off_twice_can_be_finished() {
+    for places in [["kill:60", "kill:150"], ["kill:60", "kill:165"]] {
+        let (env, account) = world();
+        let serving = Serving::new(&env, &account, "");
+        serving.run(&["disable-user", "alice"], None).exits(0);
+        let restore = ["restore-user", "alice", "--yes", "--allow-plaintext", "--settle", "0s"];
+        assert_eq!(serving.run(&restore, Some(places[0])).status, 128 + 9);
+        assert_eq!(serving.run(&restore, Some(places[1])).status, 128 + 9);
+        serving.run(&restore, None).exits(0);
+        serving.run(&["recover"], None).exits(0).says("Nothing is left half done");
+        serving.served.stop();
+        let alice = user_of(&env, "alice").unwrap();
+        let password = unzip(&env, "users/alice.restored.zip")["password.txt"].clone();
+        let password = String::from_utf8(password).unwrap();
+        assert_eq!(
+            alice["login"]["hash"],
+            super::crashes::password_hash(&alice, password.trim_end()),
+            "{places:?}"
+        );
+        assert_eq!(alice["inline"].as_array().unwrap().len(), 1, "{places:?}");
+    }
+}
+
+/// `recover` believes a record no more than `restore-user` does.
+#[test]
+fn nobody_is_restored_from_a_record_of_somebody_else() {
+    let (env, account) = world();
+    let serving = Serving::new(&env, &account, "");
+    serving.run(&["disable-user", "alice"], None).exits(0);
+    let restore = ["restore-user", "alice", "--yes", "--allow-plaintext"];
+    assert_eq!(serving.run(&restore, Some("kill:60")).status, 128 + 9);
+    let mut record: Value = serde_json::from_str(&env.read("users/alice.disabled.json")).unwrap();
+    record["account"] = "999999999999".into();
+    env.write("users/alice.disabled.json", record.to_string());
+    serving.run(&["recover", "--yes", "--settle", "0s"], None).exits(1).prints("is not of the user `alice`");
+    serving.served.stop();
+    assert!(user_of(&env, "alice").unwrap()["inline"].to_string().contains("MusterDenyAll"));
+}
+
+/// Two users left open by one run: what each was given is remembered as its own.
+#[test]
+fn each_half_made_user_is_known_by_its_own_calls() {
+    let (env, account) = world();
+    env.write(".aws/muster/default.toml", "common_groups = [\"AllUsers\"]\nforce_common_group = true\n");
+    let bad = Serving::new(&env, &account, "deny=CreateAccessKey,deny=DeleteUser");
+    let create = ["create-user", "al", "bo", "--no-mfa", "--access-key", "--allow-plaintext"];
+    bad.run(&create, None).exits(4).prints("left:");
+    bad.run(&["recover", "--yes", "--resume", "--settle", "0s"], None).exits(4);
+    let port = bad.served.url.rsplit(':').next().unwrap().to_owned();
+    bad.served.stop();
+    // The same endpoint, and so the same journal, without the trouble.
+    let good = Served::on_port(&env, Some(&account), &port);
+    let mended = env.muster_with(&["recover", "--yes", "--settle", "0s"], &good.env(), "").exits(0);
+    assert!(
+        mended.stdout.contains("al: removed") && mended.stdout.contains("bo: removed"),
+        "{}",
+        mended.stdout
+    );
+    good.stop();
+    assert!(user_of(&env, "al").is_none() && user_of(&env, "bo").is_none());
+}
+
+/// A half-made user that was locked out meanwhile is taken away all the same.
+#[test]
+fn a_half_made_user_that_was_disabled_can_be_recovered() {
+    let (env, account) = world();
+    env.write(".aws/muster/default.toml", "common_groups = [\"AllUsers\"]\nforce_common_group = true\n");
+    let serving = Serving::new(&env, &account, "");
+    let create = ["create-user", "carol", "--no-mfa", "--access-key", "--allow-plaintext"];
+    assert_eq!(serving.run(&create, Some("kill:55")).status, 128 + 9);
+    serving.run(&["disable-user", "carol"], None).exits(0);
+    serving.run(&["recover", "--yes", "--settle", "0s"], None).exits(0).prints("carol: removed");
+    serving.served.stop();
+    assert!(user_of(&env, "carol").is_none());
+}
+
+/// Lists that lag behind are waited for, and not asked as fast as they answer.
+#[test]
+fn a_deletion_does_not_run_in_circles() {
+    let (env, account) = world();
+    let args = [
+        "--sandbox",
+        &account,
+        "--faults",
+        "delay=5s",
+        "--rate",
+        "10000",
+        "--output",
+        "json",
+        "delete-user",
+        "alice",
+        "--yes",
+    ];
+    let calls = env.muster(&args).exits(0).json()["api_calls"].clone();
+    let calls: u64 = calls.as_object().unwrap().values().filter_map(Value::as_u64).sum();
+    assert!(calls < 400, "{calls} calls");
+}
+
+/// A record that cannot be read does not make a deletion that was carried out one that failed.
+#[test]
+fn a_damaged_record_is_told_and_no_more() {
+    let (env, account) = world();
+    env.muster(&["--sandbox", &account, "disable-user", "alice"]).exits(0);
+    env.write("users/alice.disabled.json", "{");
+    env.muster(&["--sandbox", &account, "delete-user", "alice", "--yes"])
+        .exits(0)
+        .prints("alice: deleted")
+        .prints("failed to read the record");
+    assert!(user_of(&env, "alice").is_none());
+}
+
+/// `--keep-partial` keeps only what somebody has: after a lost answer that nothing could make good, all is undone.
+#[test]
+fn nothing_is_kept_that_nobody_has() {
+    for faults in
+        ["lose=CreateAccessKey@1,deny=ListAccessKeys@1", "lose=CreateLoginProfile@1,deny=UpdateLoginProfile"]
+    {
+        let (env, account) = world();
+        env.write(".aws/muster/default.toml", "common_groups = [\"AllUsers\"]\nforce_common_group = true\n");
+        let serving = Serving::new(&env, &account, &format!("{faults},clock=1000x"));
+        let create =
+            ["create-user", "carol", "--no-mfa", "--access-key", "--allow-plaintext", "--keep-partial"];
+        let ran = serving.run(&create, None);
+        assert!(matches!(ran.status, 1 | 4), "{faults}: {}{}", ran.stdout, ran.stderr);
+        serving.run(&["recover", "--yes", "--settle", "0s"], None).exits(0);
+        serving.served.stop();
+        assert!(user_of(&env, "carol").is_none(), "{faults}: {}", ran.stdout);
+    }
+}
+
+/// Ctrl-C at a question is Ctrl-C, and not a no.
+#[test]
+fn ctrl_c_at_a_question_ends_with_130() {
+    let (env, account) = world();
+    env.muster(&["--sandbox", &account, "disable-user", "bob"]).exits(0);
+    for (args, question) in [
+        (&["restore-user", "bob"][..], "Restore user 'bob' (y/n)?"),
+        (&["delete-user", "bob"], "Type the name to delete user 'bob'"),
+    ] {
+        let mut all = vec!["--sandbox", account.as_str()];
+        all.extend(args);
+        let mut screen = Screen::new(&env, &all, 120, &[]);
+        screen.shows(question);
+        screen.types("\x03");
+        let (status, raw) = screen.ends();
+        assert_eq!(status, 130, "{raw}");
+    }
+    assert!(user_of(&env, "bob").is_some());
+}

@@ -82,7 +82,7 @@ pub(crate) async fn run(context: &Context, args: &CreateUserArgs) -> Result<Exit
         made.push(work.create(&user.name, &user.new, &material, &mut prompter).await?);
     }
     session.save()?;
-    let open = made.iter().any(|done| !done.left.is_empty()) && !args.keep_partial;
+    let open = made.iter().any(|done| !done.ended);
     let record = if open { journal.path().to_owned() } else { journal.close()? };
     report::made(context, &session, &settings, &ready, &made, &record)
 }
