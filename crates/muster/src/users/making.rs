@@ -11,8 +11,7 @@ use muster_core::name::UserName;
 use muster_core::password::PasswordRules;
 use muster_credentials::sealing::Sealer;
 use muster_credentials::{Strength, generate_password};
-use secrecy::ExposeSecret as _;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Work;
 use super::bundle::{Handover, Place};
@@ -77,8 +76,10 @@ impl Work<'_> {
         // Undoing is part of stopping: a second Ctrl-C ends at once, and leaves it to `muster recover`.
         let _shield = self.session.account.gateway.shield();
         // What nobody could be handed, or may be there without an answer, cannot be kept.
-        let can_be_kept = matches!(failure, CliError::Step(_) | CliError::Interrupted(_));
-        if material.keep_partial && can_be_kept && lost(&failure) == Duration::ZERO {
+        let is_whole = matches!(failure, CliError::Step(_) | CliError::Interrupted(_))
+            && lost(&failure) == Duration::ZERO
+            && done.user_id.is_some();
+        if material.keep_partial && is_whole {
             match self.keep(user, material, &mut handover, &mut done).await {
                 Ok(()) => return Ok(done),
                 // What cannot be kept whole is not kept.
