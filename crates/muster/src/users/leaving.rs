@@ -277,12 +277,15 @@ impl Work<'_> {
             if !failed.is_empty() || self.stopped() {
                 break false;
             }
-            // The denying policy goes only when a listing shows nothing more.
+            // The denying policy goes only when a listing shows nothing more but what was just found to be gone.
             let Some(now) = self.same(found).await? else { break true };
             seen = now;
-            if report.steps[begun..].iter().any(|step| step.outcome == Outcome::Done)
-                && !is_bare(&seen, boundary_stays)
-            {
+            let is_gone = |call: &Mutation| {
+                let mut round = report.steps[begun..].iter();
+                round.any(|step| step.call == *call && step.outcome == Outcome::Gone)
+            };
+            let left = clearing(&seen);
+            if !left.iter().all(|call| is_gone(call) || (boundary_stays && of_boundary(call))) {
                 // The lists lag behind, or somebody puts back what is taken away.
                 if first.elapsed() > PATIENCE {
                     break false;
@@ -631,12 +634,6 @@ pub(crate) struct PasswordMaterial<'a> {
     pub(crate) rules: PasswordRules,
     /// The config's name for the account's profile.
     pub(crate) profile: Option<&'a str>,
-}
-
-/// Returns whether a listing shows nothing that stands in the way of a user's deletion but what denies it.
-fn is_bare(seen: &Estate, boundary_stays: bool) -> bool {
-    let left = clearing(seen);
-    left.iter().all(|call| boundary_stays && matches!(call, Mutation::DeleteUserPermissionsBoundary { .. }))
 }
 
 /// Returns whether the last call failed because something still hangs on the user.
