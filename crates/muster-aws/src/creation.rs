@@ -93,7 +93,7 @@ impl Creation<'_> {
                     .await;
                 match created {
                     Ok(output) => {
-                        return Ok(output.user().map(|user| user.user_id().to_owned()).unwrap_or_default());
+                        return output.user.map(|user| user.user_id).ok_or_else(|| made_what("CreateUser"));
                     }
                     // By our own earlier try, if the tag says so.
                     Err(error) if error.kind == Kind::AlreadyExists && maybe_ours => {
@@ -213,12 +213,8 @@ impl Creation<'_> {
                     .await;
                 match created {
                     Ok(output) => {
-                        return output.virtual_mfa_device.and_then(new_device).ok_or_else(|| {
-                            CallError::nonsense(
-                                "CreateVirtualMFADevice",
-                                "the answer has no seed, or one that is not text",
-                            )
-                        });
+                        let device = output.virtual_mfa_device.and_then(new_device);
+                        return device.ok_or_else(|| made_what("CreateVirtualMFADevice"));
                     }
                     // Its seed went with the answer: nobody can ever use it.
                     Err(error)
@@ -321,9 +317,7 @@ impl Creation<'_> {
                 .await;
                 match created {
                     Ok(output) => {
-                        let key = output
-                            .access_key
-                            .ok_or_else(|| CallError::nonsense("CreateAccessKey", "the answer has no key"))?;
+                        let key = output.access_key.ok_or_else(|| made_what("CreateAccessKey"))?;
                         let key = NewKey {
                             id: key.access_key_id,
                             secret: SecretString::from(key.secret_access_key),
@@ -378,6 +372,11 @@ impl Creation<'_> {
         }
         Ok(!strange.is_empty())
     }
+}
+
+/// An answer of success without what was made: it is there, and nobody holds it.
+fn made_what(action: &'static str) -> CallError {
+    CallError::nonsense(action, "the answer does not have what was made").unsure()
 }
 
 fn new_device(device: aws_sdk_iam::types::VirtualMfaDevice) -> Option<NewDevice> {

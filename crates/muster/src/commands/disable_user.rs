@@ -11,7 +11,9 @@ use crate::environment::{now_s, rfc3339};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::terminal::safe;
-use crate::users::{Guards, OutFolder, Report, UserReport, Work, check_names, earlier, end_earlier, left_of};
+use crate::users::{
+    Guards, OutFolder, Report, UserReport, Work, check_names, earlier, end_earlier_quarantines, left_of,
+};
 
 pub(crate) async fn run(context: &Context, args: &DisableUserArgs) -> Result<Exit, CliError> {
     let config = context.config()?;
@@ -98,9 +100,6 @@ pub(crate) async fn run(context: &Context, args: &DisableUserArgs) -> Result<Exi
     }
     session.save()?;
     let record = super::close_journal(context, journal, &users)?;
-    end_earlier(&session, &users, |open| {
-        let is_over = matches!(open.task.kind, TaskKind::Disable { .. } | TaskKind::Restore { .. });
-        is_over && open.task.out_dir == folder.absolute()
-    })?;
+    end_earlier_quarantines(&session, &users, &folder)?;
     Report::new(context, &session, false, users, Some(record)).show(context)
 }

@@ -17,7 +17,7 @@ use crate::prompt::{Answer, Prompter, YesNo};
 use crate::terminal::safe;
 use crate::users::{
     DisabledRecord, Guards, OutFolder, PasswordMaterial, Report, Sealing, UserReport, Work, check_names,
-    earlier, end_earlier, left_of, read_record, sealer_of,
+    earlier, end_earlier_quarantines, left_of, read_record, sealer_of,
 };
 
 pub(crate) async fn run(context: &Context, args: &RestoreUserArgs) -> Result<Exit, CliError> {
@@ -106,10 +106,7 @@ pub(crate) async fn run(context: &Context, args: &RestoreUserArgs) -> Result<Exi
     }
     session.save()?;
     let record = super::close_journal(context, journal, &users)?;
-    end_earlier(&session, &users, |open| {
-        let is_over = matches!(open.task.kind, TaskKind::Disable { .. } | TaskKind::Restore { .. });
-        is_over && open.task.out_dir == folder.absolute()
-    })?;
+    end_earlier_quarantines(&session, &users, &folder)?;
     Report::new(context, &session, false, users, Some(record)).show(context)
 }
 

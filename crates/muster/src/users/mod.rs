@@ -91,6 +91,18 @@ pub(crate) fn end_earlier(
     Ok(Journals::settle(&session.home, now_s, done)?)
 }
 
+/// Says so of the runs that disabled or restored these users with their files in this folder.
+pub(crate) fn end_earlier_quarantines(
+    session: &Session,
+    users: &[UserReport],
+    folder: &OutFolder,
+) -> Result<(), CliError> {
+    end_earlier(session, users, |open| {
+        let is_quarantine = matches!(open.task.kind, TaskKind::Disable { .. } | TaskKind::Restore { .. });
+        is_quarantine && open.task.out_dir == folder.absolute()
+    })
+}
+
 /// Brings together what earlier runs have left of one kind of task about a user, with its files in this folder.
 pub(crate) fn left_of(
     open: &[OpenTask],
