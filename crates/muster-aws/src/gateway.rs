@@ -10,10 +10,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_types::request_id::RequestId;
 use tokio::time::Instant;
 
-use crate::cut::point;
 use crate::error::{CallError, Effect, Kind};
 use crate::interrupt::Interrupt;
 use crate::pacing::{Pacing, Rate};
+use muster_durable::cut::point;
 
 /// How often a call is sent in all when the service or the network fails.
 const ATTEMPTS_MAX: u32 = 10;

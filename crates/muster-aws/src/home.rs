@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::durable;
+use muster_durable as durable;
 
 /// The folder of one account as it is reached through one endpoint.
 ///

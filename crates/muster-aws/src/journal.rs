@@ -13,10 +13,10 @@ use muster_core::name::{GroupName, UserName};
 use muster_core::roster::Tag;
 use serde::{Deserialize, Serialize};
 
-use crate::durable;
 use crate::error::{CallError, Effect};
 use crate::home::{Home, HomeError};
 use crate::record::{Ended, Head, Line, Record, RecordError, read_record};
+use muster_durable as durable;
 
 /// What is done to one user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,8 +3,6 @@
 mod apply;
 mod connect;
 mod creation;
-pub mod cut;
-pub mod durable;
 mod error;
 mod estate;
 mod gateway;

@@ -9,9 +9,9 @@ use muster_core::mutation::Mutation;
 use muster_core::name::UserName;
 use serde::{Deserialize, Serialize};
 
-use crate::durable;
 use crate::home::{Home, HomeError};
 use crate::journal::{Task, TaskEnd};
+use muster_durable as durable;
 
 /// The version of the record format.
 const VERSION: u32 = 1;

@@ -2,6 +2,7 @@
 
 mod bundle;
 mod password;
+pub mod profiles;
 mod qr;
 pub mod sealing;
 mod totp;

@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     no_core_dumps();
     #[cfg(debug_assertions)]
     if let Some(cut) = &environment.cut {
-        muster_aws::cut::arm(cut);
+        muster_durable::cut::arm(cut);
     }
     global.config = global.config.or_else(|| environment.config.clone());
     global.sandbox = global.sandbox.or_else(|| environment.sandbox.clone());
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     };
     #[cfg(debug_assertions)]
     if context.environment.cut.is_some() {
-        context.terminal.say(format_args!("passed {} places", muster_aws::cut::passed()));
+        context.terminal.say(format_args!("passed {} places", muster_durable::cut::passed()));
     }
     match context.terminal.output_error() {
         None => exit.into(),

@@ -180,8 +180,8 @@ impl<'a> Handover<'a> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let hash = muster_aws::sha256(&zip);
         work.journal.file(self.user, &name, hash).map_err(CliError::from)?;
-        let beside = muster_aws::durable::beside(&path, work.journal.run());
-        muster_aws::durable::write_new(&path, &beside, &zip).map_err(|error| failed(error.to_string()))?;
+        let beside = muster_durable::beside(&path, work.journal.run());
+        muster_durable::write_new(&path, &beside, &zip).map_err(|error| failed(error.to_string()))?;
         Ok(path)
     }
 }

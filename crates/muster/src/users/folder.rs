@@ -83,13 +83,13 @@ impl OutFolder {
 
     /// Makes the folder.
     pub(crate) fn prepare(&self) -> Result<(), CliError> {
-        let made = muster_aws::durable::create_folder(&self.path);
+        let made = muster_durable::create_folder(&self.path);
         made.map_err(|error| CliError::Write { path: self.path.clone(), reason: error.to_string() })
     }
 
     /// Returns what stands in the way of a new file of this name.
     pub(crate) fn taken(&self, user: &UserName, ending: &str) -> Option<String> {
-        let taken = muster_aws::durable::taken(&self.file(user, ending))?;
+        let taken = muster_durable::taken(&self.file(user, ending))?;
         Some(format!(
             "`{}` exists, and may be the only copy of somebody's secrets: move it away first",
             taken.display()

@@ -239,8 +239,8 @@ impl Work<'_> {
     fn write_record(&self, path: &Path, record: &DisabledRecord) -> Result<(), CliError> {
         let failed = |reason: String| CliError::Write { path: path.to_owned(), reason };
         let text = serde_json::to_vec_pretty(record).map_err(|error| failed(error.to_string()))?;
-        let beside = muster_aws::durable::beside(path, self.journal.run());
-        muster_aws::durable::write_new(path, &beside, &text).map_err(|error| failed(error.to_string()))
+        let beside = muster_durable::beside(path, self.journal.run());
+        muster_durable::write_new(path, &beside, &text).map_err(|error| failed(error.to_string()))
     }
 
     /// Deletes a user with all that hangs on it. `open` is what an earlier try has written down.
@@ -360,9 +360,9 @@ impl Work<'_> {
         for ending in endings {
             let path = self.folder.file(&open.task.user, ending);
             for run in &open.runs {
-                let beside = muster_aws::durable::beside(&path, run);
+                let beside = muster_durable::beside(&path, run);
                 if beside.exists() {
-                    muster_aws::durable::remove(&beside).map_err(|error| CliError::Write {
+                    muster_durable::remove(&beside).map_err(|error| CliError::Write {
                         path: beside.clone(),
                         reason: error.to_string(),
                     })?;
@@ -617,7 +617,7 @@ impl Work<'_> {
         if !from.exists() {
             return Ok(());
         }
-        muster_aws::durable::rename_new(&from, &to)
+        muster_durable::rename_new(&from, &to)
             .map_err(|error| CliError::Write { path: from.clone(), reason: error.to_string() })
     }
 

@@ -476,12 +476,12 @@ impl Work<'_> {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let failed =
                 |error: std::io::Error| CliError::Write { path: path.clone(), reason: error.to_string() };
-            let beside = muster_aws::durable::beside(&path, self.journal.run());
+            let beside = muster_durable::beside(&path, self.journal.run());
             if beside.exists() {
-                muster_aws::durable::remove(&beside).map_err(failed)?;
+                muster_durable::remove(&beside).map_err(failed)?;
             }
             if super::is_file_of(open, &path, &name) {
-                muster_aws::durable::remove(&path).map_err(failed)?;
+                muster_durable::remove(&path).map_err(failed)?;
                 report.notes.push(format!("{} is deleted: what is in it was never valid", path.display()));
             }
         }

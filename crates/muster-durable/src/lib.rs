@@ -1,11 +1,19 @@
-//! File operations that must have happened, whole, when they are said to have: those of journals, bundles and records.
+//! File operations that must have happened, whole, when they are said to have: those of journals, bundles, records and
+//! credentials.
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::cut::point;
+pub mod cut;
+mod lock;
+mod replace;
+
+pub use lock::{Lock, LockError, lock};
+pub use replace::{real_path, replace};
+
+use cut::point;
 
 /// Makes a folder that only its owner can look into, and those it is in.
 pub fn create_folder(path: &Path) -> io::Result<()> {
@@ -23,7 +31,7 @@ pub fn create_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Makes a file that only its owner can read; an existing one is an error.
-pub(crate) fn create(path: &Path) -> io::Result<File> {
+pub fn create(path: &Path) -> io::Result<File> {
     point();
     let mut options = OpenOptions::new();
     options.create_new(true).append(true);
@@ -35,7 +43,7 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
 }
 
 /// Adds to a file, in one write; after a crash all of it is there or a part of it at the end.
-pub(crate) fn append(file: &mut File, bytes: &[u8], sync: bool) -> io::Result<()> {
+pub fn append(file: &mut File, bytes: &[u8], sync: bool) -> io::Result<()> {
     point();
     file.write_all(bytes)?;
     point();

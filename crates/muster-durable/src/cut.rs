@@ -40,8 +40,12 @@ pub fn passed() -> u64 {
 }
 
 /// A place.
+///
+/// # Panics
+///
+/// Where that is what was armed.
 #[cfg(debug_assertions)]
-pub(crate) fn point() {
+pub fn point() {
     let number = POINTS.fetch_add(1, Ordering::Relaxed) + 1;
     match CUT.get() {
         Some((nth, Ending::Killed)) if *nth == number => {
@@ -58,4 +62,4 @@ pub(crate) fn point() {
 
 /// A place, of which a release has none.
 #[cfg(not(debug_assertions))]
-pub(crate) fn point() {}
+pub fn point() {}
