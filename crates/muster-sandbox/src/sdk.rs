@@ -44,7 +44,9 @@ impl HttpConnector for Sandbox {
                             None,
                         )
                     })?;
+                    let date = answer.date();
                     let mut response = HttpResponse::new(status, SdkBody::from(answer.body));
+                    response.headers_mut().insert("date", date);
                     response.headers_mut().insert("content-type", "text/xml");
                     response.headers_mut().insert("x-amzn-requestid", answer.request_id);
                     Ok(response)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{CONTENT_TYPE, DATE, HOST, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -120,11 +120,15 @@ async fn answer(
     let outcome = tokio::spawn(async move { sandbox.handle(wire).await }).await;
     match outcome {
         Ok(Outcome::Answer(answer)) => {
+            let date = HeaderValue::from_str(&answer.date());
             let mut response = Response::new(Full::new(Bytes::from(answer.body)));
             *response.status_mut() =
                 StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+            if let Ok(date) = date {
+                headers.insert(DATE, date);
+            }
             if let Ok(id) = HeaderValue::from_str(&answer.request_id) {
                 headers.insert("x-amzn-requestid", id);
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 use tokio::time::Instant;
 
-use crate::engine::{Account, Call, IamError, Millis, OPERATIONS, Params, Service as Api};
+use crate::engine::{Account, Call, IamError, Millis, OPERATIONS, Params, Principal, Service as Api};
 use crate::faults::{Course, Fate, Faults};
 use crate::sigv4::Authorization;
 use crate::store::StateFile;
@@ -35,8 +35,18 @@ pub struct WireResponse {
     pub status: u16,
     /// For the header `x-amzn-requestid`.
     pub request_id: String,
+    /// When, by the account's clock, for the header `date`.
+    pub time_ms: Millis,
     /// XML.
     pub body: String,
+}
+
+impl WireResponse {
+    /// Returns the time as HTTP writes it.
+    pub(crate) fn date(&self) -> String {
+        let time = jiff::Timestamp::from_millisecond(self.time_ms).unwrap_or_default();
+        time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
 }
 
 /// What becomes of a request.
@@ -132,6 +142,13 @@ impl Sandbox {
         self
     }
 
+    /// Holds every call to the policies of the user that makes it.
+    #[must_use]
+    pub fn with_policies_enforced(self) -> Self {
+        self.lock().account.enforces = true;
+        self
+    }
+
     /// Keeps the state in a file; see [`Sandbox::save`].
     #[must_use]
     pub fn with_file(self, file: StateFile) -> Self {
@@ -204,11 +221,13 @@ impl Sandbox {
             (Fate::Lost, _) | (_, Err(None)) => Outcome::HangUp,
             (_, Ok(reply)) => Outcome::Answer(WireResponse {
                 status: 200,
+                time_ms: now,
                 body: xml::success(api, &form.action, &reply, &request_id),
                 request_id: request_id.clone(),
             }),
             (_, Err(Some(error))) => Outcome::Answer(WireResponse {
                 status: error.status,
+                time_ms: now,
                 body: xml::failure(api, &error, &request_id),
                 request_id: request_id.clone(),
             }),
@@ -235,7 +254,8 @@ impl Inner {
     ) -> Result<crate::engine::Reply, IamError> {
         self.account.catch_up(now);
         let key_id = form.access_key_id.as_deref().unwrap_or_default();
-        let caller = self.account.owner_of_key(key_id)?;
+        let token = request.header("x-amz-security-token");
+        let Principal { caller, session } = self.account.principal(key_id, token, now)?;
         if self.verify_signatures {
             self.verify(request, now)?;
         }
@@ -247,7 +267,8 @@ impl Inner {
             let api = api_of(&form.action, &form.version).name();
             return Err(IamError::denied(&arn, &format!("{api}:{}", form.action), "*"));
         }
-        let call = Call { action: &form.action, version: &form.version, params: &form.params, caller, now };
+        let call =
+            Call { action: &form.action, version: &form.version, params: &form.params, caller, session, now };
         self.account.call(&call)
     }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{
-    Account, Group, Identity, ManagedPolicy, MfaDevice, Millis, PasswordPolicy, Quotas, Role, State, User,
-    key,
+    Account, Group, Identity, ManagedPolicy, MfaDevice, Millis, PasswordPolicy, Quotas, Role, Session, State,
+    User, key,
 };
 
 /// The version of the file format that this build writes, and the only one it reads.
@@ -82,6 +82,8 @@ struct Document {
     devices: Vec<MfaDevice>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     roles: Vec<Role>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    sessions: Vec<Session>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     password_policy: Option<PasswordPolicy>,
 }
@@ -108,6 +110,7 @@ impl Document {
         times.extend(self.groups.iter().map(|group| group.created));
         times.extend(self.policies.iter().map(|policy| policy.created));
         times.extend(self.roles.iter().map(|role| role.created));
+        times.extend(self.sessions.iter().map(|session| session.expires));
         times.extend(self.devices.iter().filter_map(|device| device.enabled));
         if times.iter().any(|t| !(0..year_5000_s).contains(t)) {
             return Err("a time is out of range".to_owned());
@@ -183,6 +186,7 @@ impl StateFile {
                 .map(|device| (device.serial.clone(), Arc::new(device)))
                 .collect(),
             roles: document.roles.into_iter().map(|role| (key(&role.name), Arc::new(role))).collect(),
+            sessions: document.sessions.into_iter().map(|s| (s.id.clone(), Arc::new(s))).collect(),
             password_policy: document.password_policy,
             alias: document.alias,
         };
@@ -238,6 +242,7 @@ impl StateFile {
             policies: state.policies.values().map(|policy| ManagedPolicy::clone(policy)).collect(),
             devices: state.devices.values().map(|device| MfaDevice::clone(device)).collect(),
             roles: state.roles.values().map(|role| Role::clone(role)).collect(),
+            sessions: state.sessions.values().map(|session| Session::clone(session)).collect(),
             password_policy: state.password_policy,
         };
         let new = beside(&self.path, "new");

@@ -583,6 +583,9 @@ pub(crate) struct SandboxServeArgs {
     /// Check signatures: only keys of the account's users, and the administrator's that `sandbox env` prints
     #[arg(long)]
     pub(crate) verify_signatures: bool,
+    /// Hold every call to the policies of the user or role that makes it
+    #[arg(long)]
+    pub(crate) enforce: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use tempfile::TempPath;
+use zeroize::Zeroizing;
 
 use super::SealError;
 
@@ -156,6 +157,18 @@ impl Gpg {
             };
         }
         run(command, "encrypt", plaintext)
+    }
+
+    /// Opens a message with the person's own key; their agent asks for its passphrase.
+    pub(super) fn decrypt(&self, message: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let mut command = Command::new(&self.program);
+        command.args(["--batch", "--quiet", "--disable-dirmngr", "--no-permission-warning", "--decrypt"]);
+        // The message comes through stdin, so gpg cannot tell by it which terminal the person sits at.
+        #[cfg(unix)]
+        if let Ok(terminal) = rustix::termios::ttyname(std::io::stderr(), Vec::new()) {
+            command.env("GPG_TTY", std::ffi::OsStr::new(&*terminal.to_string_lossy()));
+        }
+        run(command, "open it", message).map(Zeroizing::new)
     }
 
     /// Makes sure that a message can be opened with these keys, and with no other.

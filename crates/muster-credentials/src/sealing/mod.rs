@@ -2,6 +2,7 @@
 
 mod age_key;
 mod gpg;
+mod opening;
 
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ use crate::bundle::BundleFile;
 
 use age_key::AgeKey;
 pub use gpg::{Gpg, PgpKey};
+pub use opening::{AskPassphrase, SealedWith, open, take_from_bundle};
 
 /// The longest file that is read as a key, in bytes.
 const KEY_BYTES_MAX: u64 = 1024 * 1024;
@@ -93,6 +95,20 @@ pub enum SealError {
     /// age failed.
     #[error("age failed to encrypt: {0}")]
     Age(String),
+    /// age failed to open something.
+    #[error("age failed to open it: {0}")]
+    AgeOpen(String),
+    /// None of the keys at hand opens it.
+    #[error("none of the keys at hand opens it; name the file with yours with --identity")]
+    NoIdentity,
+    /// A bundle cannot be used.
+    #[error("failed to read the bundle `{}`: {reason}", path.display())]
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// What gpg made can be opened by somebody else.
     #[error(
         "gpg encrypted to {found} keys instead of {wanted}: an option in its configuration adds recipients"

@@ -80,22 +80,30 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// A key that was made a moment ago is not known everywhere yet.
+    /// A key that is inactive, or was made a moment ago and is not known everywhere yet.
     pub fn owner_of_key(&self, access_key_id: &str) -> Result<Caller, IamError> {
         let of = |users: &std::collections::BTreeMap<String, Arc<User>>| {
             let has = |user: &User| user.access_keys.iter().any(|key| key.id == access_key_id);
             users.iter().find(|(_, user)| has(user)).map(|(name, _)| name.clone())
         };
         match (of(&self.current.users), of(&self.visible.users)) {
-            (Some(_), None) => Err(IamError::unknown_key()),
             // Also one that was deleted, for as long as that is not seen everywhere.
-            (_, Some(name)) => Ok(Caller::User(name)),
+            (_, Some(name)) if self.is_active(&name, access_key_id) => Ok(Caller::User(name)),
             (None, None) => Ok(Caller::Administrator),
+            _ => Err(IamError::unknown_key()),
         }
+    }
+
+    fn is_active(&self, user: &str, access_key_id: &str) -> bool {
+        let user = self.visible.users.get(user);
+        user.is_some_and(|user| user.access_keys.iter().any(|key| key.id == access_key_id && key.active))
     }
 
     /// Returns the secret of a key that may be used.
     pub(crate) fn secret_of_key(&self, access_key_id: &str) -> Option<&str> {
+        if let Some(session) = self.current.sessions.get(access_key_id) {
+            return Some(&session.secret);
+        }
         let mut keys = self.visible.users.values().flat_map(|user| &user.access_keys);
         keys.find(|key| key.id == access_key_id && key.active).map(|key| key.secret.as_str())
     }

@@ -76,6 +76,25 @@ impl IamError {
         Self::new("AccessDenied", 403, message)
     }
 
+    /// `AccessDenied` because a policy says so.
+    pub fn denied_explicitly(caller_arn: &str, action: &str, resource: &str) -> Self {
+        let message = format!(
+            "User: {caller_arn} is not authorized to perform: {action} on resource: {resource} with an explicit deny \
+             in an identity-based policy"
+        );
+        Self::new("AccessDenied", 403, message)
+    }
+
+    /// `AccessDenied` in STS's words.
+    pub fn access_denied(message: &str) -> Self {
+        Self::new("AccessDenied", 403, message)
+    }
+
+    /// `ExpiredToken`.
+    pub fn expired_token() -> Self {
+        Self::new("ExpiredToken", 403, "The security token included in the request is expired")
+    }
+
     /// `Throttling`, which IAM sends with status 400.
     pub fn throttled() -> Self {
         Self::new("Throttling", 400, "Rate exceeded")

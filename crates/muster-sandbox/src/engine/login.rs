@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::evaluation::{Decision, Question};
 use super::params::{new_user_name, password};
 use super::state::{Edit, Login, User};
 use super::{Account, Call, Caller, IamError, Params, Reply, seconds, timestamp};
@@ -107,7 +108,9 @@ impl Account {
             return Err(refused());
         }
         let allowed = self.current.password_policy.is_some_and(|policy| policy.users_may_change);
-        if !allowed && !self.is_allowed(&user, "iam:ChangePassword") {
+        let mut question = Question::new("iam:ChangePassword", self.user_arn(&user));
+        question.context = self.context_of(call, call.session.as_ref().and_then(|session| session.mfa_at));
+        if !allowed && self.decide_for(&user, &question) != Decision::Allowed {
             return Err(refused());
         }
         self.check_password(new)?;
@@ -165,20 +168,6 @@ impl Account {
         }
         self.write(call.now, Edit::PasswordPolicy(None));
         Ok(Reply::new())
-    }
-
-    /// Returns whether a policy of the user or of its groups names the action in an `Allow`, and none in a `Deny`;
-    /// conditions and resources are not looked at.
-    fn is_allowed(&self, user: &User, action: &str) -> bool {
-        let groups = user.groups.iter().filter_map(|key| self.current.groups.get(key));
-        let attached = user.attached.iter().chain(groups.clone().flat_map(|group| &group.attached));
-        let attached =
-            attached.filter_map(|arn| self.current.policies.get(arn)).map(|policy| &policy.document);
-        let inline =
-            user.inline.iter().chain(groups.flat_map(|group| &group.inline)).map(|policy| &policy.document);
-        let documents: Vec<&String> = attached.chain(inline).collect();
-        let says = |effect: &str| documents.iter().any(|document| names(document, effect, action));
-        says("Allow") && !says("Deny")
     }
 
     fn no_policy(&self) -> IamError {
@@ -240,29 +229,6 @@ fn number(params: &Params, name: &str, least: u32, most: u32) -> Result<Option<u
         "1 validation error detected: Value at '{name}' failed to satisfy constraint: Member must have value between \
          {least} and {most}"
     )))
-}
-
-/// Returns whether a statement with this effect names an action, by name or by a pattern that ends in `*`.
-fn names(document: &str, effect: &str, action: &str) -> bool {
-    let Ok(policy) = serde_json::from_str::<serde_json::Value>(document) else { return false };
-    let statements = match policy.get("Statement") {
-        Some(serde_json::Value::Array(list)) => list.as_slice(),
-        Some(one) => std::slice::from_ref(one),
-        None => &[],
-    };
-    let fits = |pattern: &serde_json::Value| {
-        pattern.as_str().is_some_and(|pattern| match pattern.strip_suffix('*') {
-            Some(start) => action.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start)),
-            None => pattern.eq_ignore_ascii_case(action),
-        })
-    };
-    statements.iter().filter(|statement| statement.get("Effect").is_some_and(|e| e == effect)).any(
-        |statement| match statement.get("Action") {
-            Some(serde_json::Value::Array(list)) => list.iter().any(fits),
-            Some(one) => fits(one),
-            None => false,
-        },
-    )
 }
 
 fn no_login(user: &User) -> IamError {

@@ -24,6 +24,25 @@ const STEP_S: i64 = 30;
 const STEPS_BEHIND: i64 = 998;
 const STEPS_AHEAD: i64 = 1000;
 
+/// The same for a code that is used, around where the device's clock was when it was enabled.
+/// Source: captures of real answers, as are the next two.
+const STEPS_AT_STS: i64 = 2;
+
+/// Codes that are looked at in each stretch of three minutes.
+const CHECKS_MAX: u32 = 9;
+const CHECKS_STRETCH_S: i64 = 180;
+
+/// What came of a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Checked {
+    /// It is the device's, and was not used before.
+    Right,
+    /// It is not.
+    Wrong,
+    /// The device is not the user's, or not yet, or was asked about too often.
+    Refused,
+}
+
 impl Account {
     pub(super) fn create_virtual_mfa_device(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
         let name = call.params.required("VirtualMFADeviceName", device_name)?;
@@ -73,7 +92,9 @@ impl Account {
             // The seed of a token of hardware is nowhere to be had: any two codes will do.
             None => (first != second).then_some(0),
         };
-        device.last_step = Some(step.ok_or_else(IamError::wrong_code)?);
+        let step = step.ok_or_else(IamError::wrong_code)?;
+        device.last_step = Some(step);
+        device.offset = offset_of(&device, step, call.now);
         device.user = Some(key(&user.name));
         device.enabled = Some(seconds(call.now));
         self.write_device(call.now, device);
@@ -89,9 +110,42 @@ impl Account {
         let mut device = self.assigned_device(serial, &user)?;
         let seed = device.seed.clone().unwrap_or_default();
         let step = step_of(&seed, first, second, call.now, device.last_step);
-        device.last_step = Some(step.ok_or_else(IamError::wrong_code)?);
+        let step = step.ok_or_else(IamError::wrong_code)?;
+        device.last_step = Some(step);
+        device.offset = offset_of(&device, step, call.now);
         self.write_device(call.now, device);
         Ok(Reply::new())
+    }
+
+    /// Checks a code with which a user signs in or asks for a session.
+    pub(super) fn check_code(&mut self, owner: &str, serial: &str, code: &str, now: Millis) -> Checked {
+        let is_visible =
+            self.visible.devices.get(serial).is_some_and(|device| device.user.as_deref() == Some(owner));
+        let device = self.current.devices.get(serial).filter(|_| is_visible);
+        let Some(mut device) = device.map(|device| MfaDevice::clone(device)) else {
+            return Checked::Refused;
+        };
+        if device.serial.contains(":u2f/") {
+            return Checked::Refused;
+        }
+        let stretch = seconds(now).div_euclid(CHECKS_STRETCH_S);
+        let checks = self.checks.entry(serial.to_owned()).or_default();
+        *checks = if checks.0 == stretch { (stretch, checks.1 + 1) } else { (stretch, 1) };
+        if checks.1 > CHECKS_MAX {
+            return Checked::Refused;
+        }
+        // The seed of a token of hardware is nowhere to be had: any code will do.
+        let Some(seed) = device.seed.clone() else { return Checked::Right };
+        let middle = seconds(now).div_euclid(STEP_S) + device.offset;
+        let secret = from_base32(&seed).unwrap_or_default();
+        let newer = |step: &i64| device.last_step.is_none_or(|last| *step > last);
+        let mut steps = (middle - STEPS_AT_STS..=middle + STEPS_AT_STS).filter(newer);
+        let Some(step) = steps.find(|step| code_at(&secret, *step).as_deref() == Some(code)) else {
+            return Checked::Wrong;
+        };
+        device.last_step = Some(step);
+        self.write_device(now, device);
+        Checked::Right
     }
 
     /// A virtual device stays, with its history of codes; others are gone from the account.
@@ -223,6 +277,11 @@ impl Account {
         let mut draw = Draw::new(self.draw_number());
         (0..SEED_CHARS).map(|_| char::from(BASE32[draw.below(32)])).collect()
     }
+}
+
+/// Returns how many steps a device's clock is ahead.
+fn offset_of(device: &MfaDevice, step: i64, now: Millis) -> i64 {
+    if device.seed.is_some() { step - seconds(now).div_euclid(STEP_S) } else { 0 }
 }
 
 fn no_device(serial: &str) -> IamError {

@@ -2,7 +2,9 @@
 
 mod access_keys;
 mod account_wide;
+mod enforcement;
 mod error;
+mod evaluation;
 mod groups;
 mod login;
 mod mfa;
@@ -13,22 +15,25 @@ mod policies;
 mod reply;
 mod roles;
 mod state;
+mod sts;
 mod users;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 pub use error::IamError;
+pub use evaluation::{Decision, Question, decide, decide_trust};
 pub use login::PasswordPolicy;
 pub use page::PageShape;
 pub use params::Params;
 pub use reply::{Field, Reply};
 pub use state::{
     AccessKey, Certificate, Edit, Group, InlinePolicy, LastUse, Login, ManagedPolicy, MfaDevice, Quotas,
-    Role, ServiceCredential, SshKey, State, Tag, User, key,
+    Role, ServiceCredential, Session, SessionOf, SshKey, State, Tag, User, key,
 };
+pub use sts::Principal;
 
 use page::Page;
 
@@ -69,6 +74,13 @@ pub enum Caller {
     Administrator,
     /// A user, by key.
     User(state::Key),
+    /// Whoever has assumed a role.
+    Role {
+        /// The role's key.
+        role: state::Key,
+        /// The name of the session.
+        session: String,
+    },
 }
 
 /// A request, decoded.
@@ -82,6 +94,8 @@ pub struct Call<'c> {
     pub params: &'c Params,
     /// Who calls.
     pub caller: Caller,
+    /// The session it calls in, if it is one.
+    pub session: Option<Arc<Session>>,
     /// When.
     pub now: Millis,
 }
@@ -110,9 +124,13 @@ pub struct Account {
     pub pages: PageShape,
     /// How long a write stays invisible to reads, in milliseconds.
     pub delay_ms: Millis,
+    /// Whether calls are held to the policies of who makes them.
+    pub enforces: bool,
     current: State,
     visible: State,
     pending: VecDeque<(Millis, Edit)>,
+    /// How often each MFA device was asked about in which stretch of time.
+    checks: HashMap<String, (i64, u32)>,
     changed: bool,
 }
 
@@ -196,7 +214,9 @@ pub const OPERATIONS: &[(&str, Service)] = &[
     ("UpdateSSHPublicKey", Service::Iam),
     ("UploadSigningCertificate", Service::Iam),
     ("UploadSSHPublicKey", Service::Iam),
+    ("AssumeRole", Service::Sts),
     ("GetCallerIdentity", Service::Sts),
+    ("GetSessionToken", Service::Sts),
 ];
 
 impl Account {
@@ -210,9 +230,11 @@ impl Account {
             quotas,
             pages: PageShape::Full,
             delay_ms: 0,
+            enforces: false,
             visible: state.clone(),
             current: state,
             pending: VecDeque::new(),
+            checks: HashMap::new(),
             changed: false,
         }
     }
@@ -240,6 +262,11 @@ impl Account {
                 let user = self.current.users.get(key);
                 user.map_or_else(|| self.arn(&format!("user/{key}")), |user| self.user_arn(user))
             }
+            Caller::Role { role, session } => {
+                let name = self.current.roles.get(role).map_or(role.as_str(), |role| role.name.as_str());
+                let Identity { partition, account, .. } = &self.identity;
+                format!("arn:{partition}:sts::{account}:assumed-role/{name}/{session}")
+            }
         }
     }
 
@@ -254,6 +281,9 @@ impl Account {
         if service.is_none_or(|service| service.version() != call.version) {
             return Err(IamError::unknown_action(call.action, call.version));
         }
+        let service = service.unwrap_or(Service::Iam);
+        Self::check_session(call, service)?;
+        self.check_policies(call, service)?;
         match call.action {
             "AddUserToGroup" => self.add_user_to_group(call),
             "AttachGroupPolicy" => self.attach_group_policy(call),
@@ -333,7 +363,9 @@ impl Account {
             "UpdateSSHPublicKey" => self.update_ssh_public_key(call),
             "UploadSigningCertificate" => self.upload_signing_certificate(call),
             "UploadSSHPublicKey" => self.upload_ssh_public_key(call),
+            "AssumeRole" => self.assume_role(call),
             "GetCallerIdentity" => Ok(self.get_caller_identity(call)),
+            "GetSessionToken" => self.get_session_token(call),
             action => Err(IamError::unknown_action(action, call.version)),
         }
     }
@@ -397,7 +429,7 @@ impl Account {
         }
         match &call.caller {
             Caller::User(key) => Ok(key),
-            Caller::Administrator => {
+            Caller::Administrator | Caller::Role { .. } => {
                 Err(IamError::validation("Must specify userName when calling with non-User credentials"))
             }
         }

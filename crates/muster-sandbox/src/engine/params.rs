@@ -364,6 +364,42 @@ pub(super) fn role_name(parameter: &str, value: &str) -> Result<(), IamError> {
     check_name(parameter, value, 64)
 }
 
+/// The ARN of a role: 20 to 2048 characters.
+pub(super) fn role_arn(parameter: &str, value: &str) -> Result<(), IamError> {
+    let good = (20..=2048).contains(&value.len()) && value.starts_with("arn:") && value.contains(":role/");
+    if good { Ok(()) } else { Err(IamError::validation(format!("{value} is invalid as {parameter}"))) }
+}
+
+/// The name of a role's session: 2 to 64.
+pub(super) fn session_name(parameter: &str, value: &str) -> Result<(), IamError> {
+    if value.len() < 2 {
+        return Err(constraint(parameter, "Member must have length greater than or equal to 2"));
+    }
+    check_name(parameter, value, 64)
+}
+
+/// What a third party is known by: 2 to 1224 characters.
+pub(super) fn external_id(parameter: &str, value: &str) -> Result<(), IamError> {
+    let good = |c: char| is_name_char(c) || c == '/' || c == ':';
+    if (2..=1224).contains(&value.len()) && value.chars().all(good) {
+        return Ok(());
+    }
+    Err(constraint(parameter, "Member must satisfy regular expression pattern: [\\w+=,.@:\\/-]*"))
+}
+
+/// Reads a number between two others.
+pub(super) fn number_in(params: &Params, name: &str, min: i64, max: i64) -> Result<Option<i64>, IamError> {
+    let Some(text) = params.get(name) else { return Ok(None) };
+    let number = text.parse::<i64>().map_err(|_| IamError::malformed(format!("{name} is no number")))?;
+    if number < min {
+        return Err(constraint(name, &format!("Member must have value greater than or equal to {min}")));
+    }
+    if number > max {
+        return Err(constraint(name, &format!("Member must have value less than or equal to {max}")));
+    }
+    Ok(Some(number))
+}
+
 /// Reads `Status`: whether a credential is to be active.
 pub(super) fn status(call: &super::Call<'_>) -> Result<bool, IamError> {
     match call.params.required("Status", |_, _| Ok(()))? {

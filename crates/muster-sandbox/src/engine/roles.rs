@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::params::{name_128, path, path_prefix, policy_document, role_name};
+use super::params::{name_128, number_in, path, path_prefix, policy_document, role_name};
 use super::policies::{encoded, find, inline, put, remove, with_document};
 use super::state::{Edit, Role, key};
 use super::{Account, Call, IamError, Reply, seconds, timestamp};
@@ -20,7 +20,9 @@ impl Account {
         }
         let id = self.new_id("AROA");
         let created = seconds(call.now);
-        let role = Role { name: name.to_owned(), path, id, created, trust, inline: Vec::new() };
+        let max_session_s = number_in(call.params, "MaxSessionDuration", 3600, 43_200)?.unwrap_or(3600);
+        let role =
+            Role { name: name.to_owned(), path, id, created, trust, max_session_s, inline: Vec::new() };
         let reply = self.role_reply(&role).text("AssumeRolePolicyDocument", encoded(&role.trust));
         self.write(call.now, Edit::Role(key(name), Some(Arc::new(role))));
         Ok(Reply::new().nested("Role", reply))
@@ -30,7 +32,7 @@ impl Account {
         let name = call.params.required("RoleName", role_name)?;
         let role = self.role_to_read(name)?;
         let reply = self.role_reply(role).text("AssumeRolePolicyDocument", encoded(&role.trust));
-        Ok(Reply::new().nested("Role", reply.text("MaxSessionDuration", 3600)))
+        Ok(Reply::new().nested("Role", reply.text("MaxSessionDuration", role.max_session_s)))
     }
 
     pub(super) fn list_roles(&self, call: &Call<'_>) -> Result<Reply, IamError> {
@@ -41,7 +43,7 @@ impl Account {
         let roles = roles.iter().map(|role| {
             self.role_reply(role)
                 .text("AssumeRolePolicyDocument", encoded(&role.trust))
-                .text("MaxSessionDuration", 3600)
+                .text("MaxSessionDuration", role.max_session_s)
         });
         Ok(tail.add_to(Reply::new().structs("Roles", roles)))
     }
@@ -98,12 +100,16 @@ impl Account {
         role.map(|role| Role::clone(role)).ok_or_else(|| IamError::no_such("role", name))
     }
 
+    pub(super) fn role_arn(&self, role: &Role) -> String {
+        self.arn(&format!("role{}{}", role.path, role.name))
+    }
+
     pub(super) fn role_reply(&self, role: &Role) -> Reply {
         Reply::new()
             .text("Path", &role.path)
             .text("RoleName", &role.name)
             .text("RoleId", &role.id)
-            .text("Arn", self.arn(&format!("role{}{}", role.path, role.name)))
+            .text("Arn", self.role_arn(role))
             .text("CreateDate", timestamp(role.created))
     }
 }

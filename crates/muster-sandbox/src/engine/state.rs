@@ -174,6 +174,9 @@ pub struct MfaDevice {
     /// The step of the last code that was accepted.
     #[serde(default)]
     pub last_step: Option<i64>,
+    /// How many steps its clock was ahead when it was enabled.
+    #[serde(default)]
+    pub offset: i64,
     /// Its tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<Tag>,
@@ -242,9 +245,52 @@ pub struct Role {
     pub created: i64,
     /// Who may assume it, as JSON text.
     pub trust: String,
+    /// How long its sessions last at the most, in seconds.
+    #[serde(default = "role_session_s")]
+    pub max_session_s: i64,
     /// Inline policies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inline: Vec<InlinePolicy>,
+}
+
+/// What a role's sessions last unless it says otherwise. Source: IAM API Reference, `CreateRole`.
+fn role_session_s() -> i64 {
+    3600
+}
+
+/// Credentials for a time.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Session {
+    /// `ASIA…`.
+    pub id: String,
+    /// The secret half.
+    pub secret: String,
+    /// The token that goes with each request.
+    pub token: String,
+    /// Whose.
+    pub of: SessionOf,
+    /// When an MFA code was given for it, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mfa_at: Option<i64>,
+    /// When it ends, in seconds since 1970.
+    pub expires: i64,
+}
+
+/// Whose a session is, by ids, which nobody else ever gets.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionOf {
+    /// The account's administrator's.
+    Root,
+    /// A user's.
+    User(String),
+    /// That of somebody who has assumed a role.
+    Role {
+        /// The role's id.
+        role: String,
+        /// The session's name.
+        name: String,
+    },
 }
 
 /// What IAM allows in an account.
@@ -302,6 +348,8 @@ pub struct State {
     pub devices: BTreeMap<String, Arc<MfaDevice>>,
     /// Roles by key.
     pub roles: BTreeMap<Key, Arc<Role>>,
+    /// Sessions by the ids of their keys.
+    pub sessions: BTreeMap<String, Arc<Session>>,
     /// What the account asks of passwords, if it says so itself.
     pub password_policy: Option<PasswordPolicy>,
     /// The account's alias.
@@ -321,6 +369,8 @@ pub enum Edit {
     Device(String, Option<Arc<MfaDevice>>),
     /// A role.
     Role(Key, Option<Arc<Role>>),
+    /// A session.
+    Session(String, Option<Arc<Session>>),
     /// The password policy.
     PasswordPolicy(Option<PasswordPolicy>),
 }
@@ -334,6 +384,7 @@ impl State {
             Edit::Policy(arn, policy) => set(&mut self.policies, arn, policy.as_ref()),
             Edit::Device(serial, device) => set(&mut self.devices, serial, device.as_ref()),
             Edit::Role(key, role) => set(&mut self.roles, key, role.as_ref()),
+            Edit::Session(id, session) => set(&mut self.sessions, id, session.as_ref()),
             Edit::PasswordPolicy(policy) => self.password_policy = *policy,
         }
     }

@@ -120,6 +120,9 @@ impl Account {
     pub(super) fn get_caller_identity(&self, call: &Call<'_>) -> Reply {
         let id = match &call.caller {
             Caller::User(key) => self.current.users.get(key).map(|user| user.id.clone()),
+            Caller::Role { role, session } => {
+                self.current.roles.get(role).map(|role| format!("{}:{session}", role.id))
+            }
             Caller::Administrator => None,
         };
         Reply::new()

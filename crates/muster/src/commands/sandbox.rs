@@ -74,6 +74,9 @@ async fn serve(context: &Context, args: &SandboxServeArgs) -> Result<Exit, CliEr
     if args.verify_signatures {
         sandbox = sandbox.with_signatures_checked();
     }
+    if args.enforce {
+        sandbox = sandbox.with_policies_enforced();
+    }
     if let Some(path) = &args.log {
         let log = OpenOptions::new().create(true).append(true).open(path);
         let log = log.map_err(|error| CliError::Write { path: path.clone(), reason: error.to_string() })?;
