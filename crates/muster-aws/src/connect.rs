@@ -28,7 +28,10 @@ use aws_types::os_shim_internal::{Env, Fs};
 use crate::error::{CallError, innermost};
 use crate::gateway::{Gateway, Repeat};
 use crate::interrupt::Interrupt;
+use crate::journal::Clock;
 use crate::pacing::Rate;
+use crate::server_clock::ServerClock;
+use crate::sts::Keys;
 use crate::whole_answer::WholeAnswer;
 
 /// The region of IAM's only endpoint in the commercial partition.
@@ -59,6 +62,10 @@ pub struct ConnectOptions {
     pub endpoint_url: Option<String>,
     /// An embedded account instead of the network.
     pub embedded: Option<SharedHttpClient>,
+    /// These keys and no others, whatever profile and environment hold.
+    pub keys: Option<Keys>,
+    /// This machine's clock, to be held against AWS's.
+    pub clock: Option<Clock>,
     /// Asks for the code of an MFA device, given its serial number.
     pub ask_mfa_code: Option<AskMfaCode>,
     /// Goes into the user agent, so that CloudTrail has it.
@@ -77,6 +84,8 @@ pub type AskMfaCode = Box<dyn Fn(&str) -> Result<String, String>>;
 pub struct Account {
     /// The way to call it.
     pub gateway: Gateway,
+    /// What other ways to call it are made from.
+    pub(crate) config: SdkConfig,
     /// Twelve digits.
     pub id: String,
     /// `aws`, `aws-cn`, `aws-us-gov`, from the caller's own ARN.
@@ -181,6 +190,11 @@ pub async fn connect(options: ConnectOptions) -> Result<Account, ConnectError> {
         loader = loader.profile_name(profile);
     }
     if embedded.is_some() {
+        loader = loader.endpoint_url("http://embedded.invalid");
+    }
+    if let Some(keys) = &options.keys {
+        loader = loader.credentials_provider(SharedCredentialsProvider::from(keys.clone()));
+    } else if embedded.is_some() {
         // The account's administrator. The key is the documentation's own example and opens nothing.
         let key = Credentials::new(
             "AKIAIOSFODNN7EXAMPLE",
@@ -189,13 +203,14 @@ pub async fn connect(options: ConnectOptions) -> Result<Account, ConnectError> {
             None,
             "muster",
         );
-        loader = loader.credentials_provider(key).endpoint_url("http://embedded.invalid");
+        loader = loader.credentials_provider(key);
     } else if let Some(provider) = profile_provider(&options, &client, &region).await? {
         loader = loader.credentials_provider(provider);
     }
     let config = loader.load().await;
     let is_session = check_credentials(&config, named.as_deref()).await?;
     let gateway = gateway(&config, &options);
+    gateway.is_session.store(is_session, std::sync::atomic::Ordering::Relaxed);
 
     let identity = gateway
         .call("sts", "GetCallerIdentity", Repeat::Safe, || gateway.sts.get_caller_identity().send())
@@ -212,19 +227,25 @@ pub async fn connect(options: ConnectOptions) -> Result<Account, ConnectError> {
         endpoint: if embedded.is_some() { None } else { configured_endpoint(&config, endpoint) },
         profile: named,
         gateway,
+        config,
     })
 }
 
 fn gateway(config: &SdkConfig, options: &ConnectOptions) -> Gateway {
+    let clock = ServerClock::new(options.clock);
+    let rate = options.rate.unwrap_or(Rate::Auto);
+    Gateway::new(clients(config, &clock), clock, rate, options.interrupt.clone())
+}
+
+/// Makes the clients of an account.
+pub(crate) fn clients(config: &SdkConfig, clock: &ServerClock) -> (aws_sdk_iam::Client, aws_sdk_sts::Client) {
     // Our own pacing repeats calls; the SDK's would do so unseen, uncounted, and for creates unsafely. Its limiter
     // is shared by everything in the process, whatever account it calls.
     let iam = aws_sdk_iam::config::Builder::from(config).retry_config(RetryConfig::disabled());
     let sts = aws_sdk_sts::config::Builder::from(config).retry_config(RetryConfig::disabled());
-    Gateway::new(
-        aws_sdk_iam::Client::from_conf(iam.interceptor(WholeAnswer).build()),
-        aws_sdk_sts::Client::from_conf(sts.interceptor(WholeAnswer).build()),
-        options.rate.unwrap_or(Rate::Auto),
-        options.interrupt.clone(),
+    (
+        aws_sdk_iam::Client::from_conf(iam.interceptor(WholeAnswer).interceptor(clock.clone()).build()),
+        aws_sdk_sts::Client::from_conf(sts.interceptor(WholeAnswer).interceptor(clock.clone()).build()),
     )
 }
 

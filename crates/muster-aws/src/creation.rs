@@ -190,25 +190,31 @@ impl Creation<'_> {
         .await
     }
 
-    /// Makes a virtual MFA device with the user's name. `provisional`: it is for the user to replace.
-    pub async fn device(&self, provisional: bool) -> Result<NewDevice, StepError> {
-        let serial = device_serial(self.account, &self.user);
-        let mutation = Mutation::CreateVirtualMFADevice { device: serial.clone() };
+    /// Returns the tags of a new device: who made it, and whether it is for the user to replace.
+    pub fn device_tags(&self, provisional: bool) -> Vec<Tag> {
         let mut tags = vec![Tag { key: RUN_TAG.to_owned(), value: self.run.clone() }];
         if provisional {
             tags.push(Tag { key: "muster:provisional".to_owned(), value: "true".to_owned() });
         }
+        tags
+    }
+
+    /// Makes a virtual MFA device. Names of devices are those of users, so that policies which let users manage their own
+    /// fit them.
+    pub async fn device(&self, name: &UserName, tags: &[Tag]) -> Result<NewDevice, StepError> {
+        let serial = device_serial(self.account, name);
+        let mutation = Mutation::CreateVirtualMFADevice { device: serial.clone() };
         let gateway = &self.account.gateway;
         let send = async || {
             let (first, mut maybe_ours) = (Instant::now(), false);
             loop {
                 let created = gateway
                     .call("iam", "CreateVirtualMFADevice", Repeat::LookFirst, || {
-                        let call = gateway
-                            .iam
-                            .create_virtual_mfa_device()
-                            .virtual_mfa_device_name(self.user.as_str());
-                        call.set_tags(Some(iam_tags(&tags))).send()
+                        let call =
+                            gateway.iam.create_virtual_mfa_device().virtual_mfa_device_name(name.as_str());
+                        // Without tags no permission to tag is needed.
+                        let tags = Some(iam_tags(tags)).filter(|tags| !tags.is_empty());
+                        call.set_tags(tags).send()
                     })
                     .await;
                 match created {
@@ -300,8 +306,9 @@ impl Creation<'_> {
         self.sender().send(&mutation).await.map(|_| ())
     }
 
-    /// Makes an access key. One whose answer was lost is deleted: nobody has its secret.
-    pub async fn access_key(&self) -> Result<NewKey, StepError> {
+    /// Makes an access key. One whose answer was lost is deleted: nobody has its secret. `known` are the keys that the user
+    /// had before.
+    pub async fn access_key(&self, known: &[String]) -> Result<NewKey, StepError> {
         let mutation = Mutation::CreateAccessKey { user: self.user.clone() };
         let gateway = &self.account.gateway;
         let send = async || {
@@ -323,7 +330,9 @@ impl Creation<'_> {
                             secret: SecretString::from(key.secret_access_key),
                         };
                         if lost {
-                            self.delete_strange_keys(Some(&key.id)).await.map_err(CallError::unsure)?;
+                            self.delete_strange_keys(known, Some(&key.id))
+                                .await
+                                .map_err(CallError::unsure)?;
                         }
                         return Ok(key);
                     }
@@ -332,7 +341,7 @@ impl Creation<'_> {
                         lost = true;
                         // One look that finds nothing proves nothing: reads lag behind writes.
                         while lost && begun.elapsed() < SETTLE {
-                            lost = !self.delete_strange_keys(None).await.map_err(CallError::unsure)?;
+                            lost = !self.delete_strange_keys(known, None).await.map_err(CallError::unsure)?;
                             gateway.wait(LOOK_AGAIN).await;
                         }
                     }
@@ -343,8 +352,8 @@ impl Creation<'_> {
         self.journal.recorded(&mutation, send).await
     }
 
-    /// Deletes keys of the new user that are not the one we have; returns whether there was any.
-    async fn delete_strange_keys(&self, ours: Option<&str>) -> Result<bool, CallError> {
+    /// Deletes keys that were not there before and are not the one we have; returns whether there was any.
+    async fn delete_strange_keys(&self, known: &[String], ours: Option<&str>) -> Result<bool, CallError> {
         let gateway = &self.account.gateway;
         let listed = patiently(gateway, async || {
             gateway
@@ -355,7 +364,8 @@ impl Creation<'_> {
         })
         .await?;
         let ids = listed.access_key_metadata().iter().filter_map(|key| key.access_key_id());
-        let strange: Vec<String> = ids.filter(|id| Some(*id) != ours).map(str::to_owned).collect();
+        let strange = ids.filter(|id| Some(*id) != ours && !known.iter().any(|known| known == id));
+        let strange: Vec<String> = strange.map(str::to_owned).collect();
         for id in &strange {
             let deleted = gateway
                 .call("iam", "DeleteAccessKey", Repeat::Safe, || {

@@ -57,6 +57,8 @@ pub struct CallError {
     pub request_id: Option<String>,
     /// Whether it may have happened all the same.
     pub effect: Effect,
+    /// Whether it was signed with the keys of a session, of which AWS refuses some as if it did not know them.
+    pub by_session: bool,
 }
 
 impl std::error::Error for CallError {}
@@ -91,6 +93,7 @@ impl CallError {
             message: message.to_owned(),
             request_id: None,
             effect: Effect::None,
+            by_session: false,
         }
     }
 
@@ -103,6 +106,7 @@ impl CallError {
             message: "interrupted before it was sent".to_owned(),
             request_id: None,
             effect: Effect::None,
+            by_session: false,
         }
     }
 
@@ -153,6 +157,7 @@ impl CallError {
             message,
             request_id: error.request_id().map(str::to_owned),
             effect,
+            by_session: false,
         }
     }
 }

@@ -159,6 +159,7 @@ impl Reader<'_> {
                 created: key.create_date().map(DateTime::secs).unwrap_or_default(),
                 last_used: None,
                 last_service: None,
+                use_known: false,
             }).collect::<Vec<_>>()
         });
         for key in &mut keys {
@@ -169,6 +170,7 @@ impl Reader<'_> {
                 })
                 .await;
             // A hint for a person; that it may not be read, or lags, changes nothing else.
+            key.use_known = asked.is_ok();
             if let Some(used) = asked.ok().and_then(|answer| answer.access_key_last_used().cloned()) {
                 key.last_used = used.last_used_date().map(DateTime::secs);
                 key.last_service = key.last_used.map(|_| used.service_name().to_owned());
@@ -258,6 +260,22 @@ impl Reader<'_> {
 /// Returns the serial number of the virtual MFA device that is called as a user is.
 pub fn device_serial(account: &Account, user: &UserName) -> String {
     format!("arn:{}:iam::{}:mfa/{user}", account.partition, account.id)
+}
+
+/// Returns a user's access keys, with when they were last used as far as that may be asked.
+pub async fn access_keys(gateway: &Gateway, user: &UserName) -> Result<Vec<KeyFacts>, CallError> {
+    Reader { gateway, user }.access_keys().await
+}
+
+/// Returns the serial numbers of the MFA devices that a user has.
+pub async fn mfa_devices(gateway: &Gateway, user: &UserName) -> Result<Vec<String>, CallError> {
+    Reader { gateway, user }.mfa_devices().await
+}
+
+/// Asks IAM for the name of the user that calls.
+pub async fn own_name(gateway: &Gateway) -> Result<Option<UserName>, CallError> {
+    let got = gateway.call("iam", "GetUser", Repeat::Safe, || gateway.iam.get_user().send()).await?;
+    Ok(got.user().map(|user| UserName::new(user.user_name())))
 }
 
 /// Returns the virtual MFA devices that are nobody's. One cannot be asked for by name, so all are listed.

@@ -1,18 +1,21 @@
 //! One way out to an account: every call is paced, repeated where that is safe, and counted.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_types::SdkConfig;
 use aws_types::request_id::RequestId;
 use tokio::time::Instant;
 
+use crate::connect::clients;
 use crate::error::{CallError, Effect, Kind};
 use crate::interrupt::Interrupt;
 use crate::pacing::{Pacing, Rate};
+use crate::server_clock::ServerClock;
 use muster_durable::cut::point;
 
 /// How often a call is sent in all when the service or the network fails.
@@ -44,14 +47,17 @@ pub(crate) enum Repeat {
 pub struct Gateway {
     pub(crate) iam: aws_sdk_iam::Client,
     pub(crate) sts: aws_sdk_sts::Client,
-    pacing: Mutex<Pacing>,
+    clock: ServerClock,
+    /// Whether calls are signed with the keys of a session.
+    pub(crate) is_session: AtomicBool,
+    pacing: Arc<Mutex<Pacing>>,
     /// Held while waiting for the next slot, so that waiting calls leave in turn and at today's pace.
-    gate: tokio::sync::Mutex<()>,
+    gate: Arc<tokio::sync::Mutex<()>>,
     started: Instant,
-    counts: Mutex<BTreeMap<&'static str, u64>>,
+    counts: Arc<Mutex<BTreeMap<&'static str, u64>>>,
     interrupt: Interrupt,
     /// How many shields are up: what is begun then is ended, whatever the person wants.
-    shields: AtomicUsize,
+    shields: Arc<AtomicUsize>,
 }
 
 /// Lets calls through although a stop was asked for, until it is dropped: undoing is part of stopping.
@@ -67,21 +73,45 @@ impl Drop for Shield<'_> {
 impl Gateway {
     /// Wraps clients whose own retries are off.
     pub(crate) fn new(
-        iam: aws_sdk_iam::Client,
-        sts: aws_sdk_sts::Client,
+        (iam, sts): (aws_sdk_iam::Client, aws_sdk_sts::Client),
+        clock: ServerClock,
         rate: Rate,
         interrupt: Interrupt,
     ) -> Self {
         Self {
             iam,
             sts,
-            pacing: Mutex::new(Pacing::new(rate)),
-            gate: tokio::sync::Mutex::new(()),
+            clock,
+            is_session: AtomicBool::new(false),
+            pacing: Arc::new(Mutex::new(Pacing::new(rate))),
+            gate: Arc::default(),
             started: Instant::now(),
-            counts: Mutex::new(BTreeMap::new()),
+            counts: Arc::default(),
             interrupt,
-            shields: AtomicUsize::new(0),
+            shields: Arc::default(),
         }
+    }
+
+    /// Returns another way to the same account: all but what requests are signed with is shared.
+    pub(crate) fn with_config(&self, config: &SdkConfig, is_session: bool) -> Self {
+        let (iam, sts) = clients(config, &self.clock);
+        Self {
+            iam,
+            sts,
+            clock: self.clock.clone(),
+            is_session: AtomicBool::new(is_session),
+            pacing: Arc::clone(&self.pacing),
+            gate: Arc::clone(&self.gate),
+            started: self.started,
+            counts: Arc::clone(&self.counts),
+            interrupt: self.interrupt.clone(),
+            shields: Arc::clone(&self.shields),
+        }
+    }
+
+    /// Returns by how many seconds AWS's clock is ahead of this machine's, as its last answer says.
+    pub fn server_is_ahead_s(&self) -> i64 {
+        self.clock.ahead_s()
     }
 
     /// Returns how many requests were sent so far, by operation, repetitions included.
@@ -135,7 +165,10 @@ impl Gateway {
                     self.pacing().succeeded();
                     return Ok(output);
                 }
-                Err(error) => CallError::new(service, action, &error),
+                Err(error) => {
+                    let by_session = self.is_session.load(Ordering::Relaxed);
+                    CallError { by_session, ..CallError::new(service, action, &error) }
+                }
             };
             tracing::debug!(
                 target: "muster", service, action, request_id = error.request_id, code = error.code, "failed"

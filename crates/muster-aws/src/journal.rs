@@ -53,6 +53,37 @@ pub enum TaskKind {
         /// Who gets a copy.
         escrow: Option<String>,
     },
+    /// It gets an MFA device.
+    EnableMfa {
+        /// Its serial number.
+        device: String,
+        /// How.
+        mfa: Mfa,
+        /// The profile into which the serial number goes, if it is the caller's own.
+        profile: Option<String>,
+    },
+    /// The caller's own access key is replaced.
+    RotateOwnKey(OwnRotation),
+    /// Its access key is replaced by somebody else; the new one is sealed.
+    RotateKey {
+        /// Ids of the keys that it had before.
+        known: Vec<String>,
+    },
+}
+
+/// The replacement of one's own access key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnRotation {
+    /// The profile that holds the key.
+    pub profile: String,
+    /// The file it is in, to be shown and compared; never used.
+    pub file: String,
+    /// Id of the key that is replaced.
+    pub old: String,
+    /// Ids of the keys that there were before.
+    pub known: Vec<String>,
+    /// The old one is to be deleted, not only switched off.
+    pub delete_old: bool,
 }
 
 /// A user to create.

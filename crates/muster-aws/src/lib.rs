@@ -15,6 +15,8 @@ mod read;
 mod record;
 mod revert;
 mod send;
+mod server_clock;
+mod sts;
 mod whole_answer;
 
 pub use apply::{Applied, ApplyContext, Outcome, apply};
@@ -22,17 +24,19 @@ pub use connect::{Account, AskMfaCode, ConnectError, ConnectOptions, connect};
 pub use creation::{Creation, EnableError, NewDevice, NewKey};
 pub use error::{CallError, Effect, Kind};
 pub use estate::{
-    AccountFacts, RoleFacts, account_facts, device_run, device_serial, estate, owner_of_key, roles,
-    stray_devices, user_exists,
+    AccountFacts, RoleFacts, access_keys, account_facts, device_run, device_serial, estate, mfa_devices,
+    own_name, owner_of_key, roles, stray_devices, user_exists,
 };
 pub use gateway::{Gateway, Shield};
 pub use home::{Home, HomeError, Lock, sha256, short_hash};
 pub use interrupt::Interrupt;
 pub use journal::{
-    Clock, Journal, Journals, Mfa, NewUser, OpenJournal, OpenTask, StepError, Task, TaskEnd, TaskKind,
+    Clock, Journal, Journals, Mfa, NewUser, OpenJournal, OpenTask, OwnRotation, StepError, Task, TaskEnd,
+    TaskKind,
 };
 pub use pacing::Rate;
 pub use read::{Depth, OnProgress, alias, read_groups, read_roster};
 pub use record::{Ended, Head, Line, Record, RecordError, read_record};
 pub use revert::{Undo, undos};
 pub use send::{Sender, Sent};
+pub use sts::{Keys, RoleRequest, StsSession};

@@ -456,6 +456,7 @@ mod tests {
             created: 100,
             last_used: None,
             last_service: None,
+            use_known: true,
         };
         Estate {
             user: UserName::new("alice"),

@@ -62,6 +62,9 @@ pub struct KeyFacts {
     pub last_used: Option<i64>,
     /// For which service.
     pub last_service: Option<String>,
+    /// Whether the last use could be asked for: if not, that there is none means nothing.
+    #[serde(default)]
+    pub use_known: bool,
 }
 
 /// A credential of another kind.

@@ -9,6 +9,7 @@ pub mod decisions;
 pub mod departure;
 pub mod estate;
 pub mod impact;
+pub mod keys;
 pub mod lint;
 pub mod mutation;
 pub mod name;

@@ -45,9 +45,12 @@ pub(crate) struct GlobalArgs {
     /// Call at most this often a second; `auto` finds out what the account takes
     #[arg(long, global = true, value_parser = parse_rate, default_value = "auto", value_name = "N|auto")]
     pub(crate) rate: Rate,
-    /// The code of the MFA device, where the profile's role wants one
-    #[arg(long, global = true, value_name = "CODE")]
+    /// The code of the MFA device, where one is asked for
+    #[arg(long, alias = "mfa_code", global = true, value_name = "CODE")]
     pub(crate) mfa_code: Option<String>,
+    /// Run this command, which prints the code of the MFA device, instead of asking
+    #[arg(long, alias = "mfa_command", global = true, value_name = "COMMAND")]
+    pub(crate) mfa_command: Option<String>,
     /// Never ask anything
     #[arg(long, global = true)]
     pub(crate) no_input: bool,
@@ -104,6 +107,18 @@ pub(crate) enum Command {
     DisableUser(DisableUserArgs),
     /// Bring users back from quarantine
     RestoreUser(RestoreUserArgs),
+    /// Put a long-lived access key and the MFA device's serial number into an AWS profile
+    Configure(ConfigureArgs),
+    /// Give yourself, or another user, a virtual MFA device
+    EnableMfa(EnableMfaArgs),
+    /// Make an MFA session for the AWS CLI and SDKs, also as a `credential_process`
+    InitStsSession(InitStsSessionArgs),
+    /// Take on a role from an MFA session, in the same ways
+    AssumeRole(AssumeRoleArgs),
+    /// Replace your access key, without ever being without one
+    RotateMyKey(RotateMyKeyArgs),
+    /// Replace another user's access key; the new one is sealed
+    RotateKey(RotateKeyArgs),
     /// Finish or undo what a crash left half done
     Recover(RecoverArgs),
     /// Write the account's users, groups and policies to a file
@@ -440,6 +455,194 @@ pub(crate) struct RestoreUserArgs {
     #[command(flatten)]
     pub(crate) folder: FolderArgs,
     /// Print the exact calls, and change nothing
+    #[arg(long, alias = "dry", alias = "dry_run")]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigureArgs {
+    /// Take the key from this CSV file of AWS's console
+    #[arg(long, alias = "csv", alias = "from_csv", value_name = "FILE", group = "source")]
+    pub(crate) from_csv: Option<PathBuf>,
+    /// Take the key from this bundle of create-user; gpg or --identity opens it
+    #[arg(long, alias = "from_bundle", value_name = "FILE", group = "source")]
+    pub(crate) from_bundle: Option<PathBuf>,
+    /// Move the key here from this profile
+    #[arg(long, alias = "from_profile", value_name = "NAME", group = "source")]
+    pub(crate) from_profile: Option<String>,
+    /// Open the bundle with this age identity or private SSH key
+    #[arg(long, num_args = 1.., value_name = "FILE", requires = "from_bundle")]
+    pub(crate) identity: Vec<PathBuf>,
+    /// Take the key of this user, where the CSV file has several
+    #[arg(long, alias = "user_name", value_name = "NAME", requires = "from_csv")]
+    pub(crate) user_name: Option<String>,
+    /// Put the key into the profile itself and not into NAME-nomfa; sessions then have no place there
+    #[arg(long, alias = "no_suffix")]
+    pub(crate) no_suffix: bool,
+    /// The serial number of the MFA device; looked up if the key may
+    #[arg(long, alias = "mfa_serial", value_name = "ARN")]
+    pub(crate) mfa_serial: Option<String>,
+    /// Delete the CSV file once the key is saved; asked otherwise
+    #[arg(long, requires = "from_csv")]
+    pub(crate) delete_csv: bool,
+    /// Save the key without trying it
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EnableMfaArgs {
+    /// The user; yourself if none is named
+    #[arg(long, alias = "user_name", alias = "users", value_name = "NAME")]
+    pub(crate) user_name: Option<String>,
+    /// The name of the device [default: the user's, with a number where that is taken]
+    #[arg(long, alias = "device_name", value_name = "NAME")]
+    pub(crate) device_name: Option<String>,
+    /// How the device is enabled
+    #[arg(long, value_enum, value_name = "HOW", default_value = "prompt")]
+    pub(crate) mfa: EnableChoice,
+    #[command(flatten)]
+    pub(crate) seal: SealArgs,
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+    /// Say what would be done, and change nothing
+    #[arg(long, alias = "dry", alias = "dry_run")]
+    pub(crate) dry_run: bool,
+}
+
+/// `--mfa` of `enable-mfa`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EnableChoice {
+    /// Draw the QR code and ask for two codes.
+    Prompt,
+    /// Enable it now, and seal QR code and seed for the user.
+    Auto,
+}
+
+/// How a session is made and where it goes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SessionArgs {
+    /// Use this MFA device instead of the profile's
+    #[arg(long, alias = "mfa_serial", value_name = "ARN")]
+    pub(crate) mfa_serial: Option<String>,
+    /// Print the session instead of putting it into the profile
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub(crate) format: Option<SessionFormat>,
+    /// Make a new one, even if one that was made before is still good
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// `--format` of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SessionFormat {
+    /// Shell exports.
+    Env,
+    /// As `aws sts get-session-token` prints it.
+    Json,
+    /// As AWS clients want it from the `credential_process` of a profile; asks on the terminal.
+    CredentialProcess,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitStsSessionArgs {
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
+    /// How long it lasts, 15m to 36h, or in seconds [default: 12h, and any that is still good will do]
+    #[arg(long, alias = "duration-seconds", value_name = "TIME", value_parser = parse_session_time)]
+    pub(crate) duration: Option<i32>,
+    /// Say which sessions there are, and until when
+    #[arg(long, conflicts_with_all = ["clear", "format", "force", "duration"])]
+    pub(crate) status: bool,
+    /// Forget the profile's sessions
+    #[arg(long, conflicts_with_all = ["format", "force", "duration"])]
+    pub(crate) clear: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AssumeRoleArgs {
+    /// The role; that of the profile in ~/.aws/config if none is named
+    #[arg(long, alias = "role_arn", value_name = "ARN")]
+    pub(crate) role_arn: Option<String>,
+    /// The profile whose keys and MFA device are used [default: the `source_profile` of the profile]
+    #[arg(long, alias = "source_profile", value_name = "NAME")]
+    pub(crate) source_profile: Option<String>,
+    /// What the role's owner knows you by
+    #[arg(long, alias = "external_id", value_name = "ID")]
+    pub(crate) external_id: Option<String>,
+    /// The name of the session, which CloudTrail shows [default: your user name]
+    #[arg(long, alias = "role_session_name", value_name = "NAME")]
+    pub(crate) role_session_name: Option<String>,
+    /// How long it lasts, 15m to 12h, or in seconds [default: the role's own, an hour]
+    #[arg(long, alias = "duration-seconds", value_name = "TIME", value_parser = parse_role_time)]
+    pub(crate) duration: Option<i32>,
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
+}
+
+/// Reads a time in seconds, or as `30m`, `12h`, between two others.
+fn parse_time_in(text: &str, min_s: u64, max_s: u64, limits: &str) -> Result<i32, String> {
+    let seconds = if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse().map_err(|_| "that is too long".to_owned())?
+    } else {
+        parse_duration(text)?.as_secs()
+    };
+    let seconds = Some(seconds).filter(|seconds| (min_s..=max_s).contains(seconds));
+    seconds.and_then(|seconds| i32::try_from(seconds).ok()).ok_or_else(|| format!("it can be from {limits}"))
+}
+
+fn parse_session_time(text: &str) -> Result<i32, String> {
+    parse_time_in(text, 900, 129_600, "15m to 36h")
+}
+
+fn parse_role_time(text: &str) -> Result<i32, String> {
+    parse_time_in(text, 900, 43_200, "15m to 12h")
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateMyKeyArgs {
+    /// Show your keys, with age and last use, and change nothing
+    #[arg(long, conflicts_with_all = ["finish", "delete_old", "check"])]
+    pub(crate) list: bool,
+    /// Delete the old key of an earlier rotation, which is inactive since
+    #[arg(long, conflicts_with_all = ["delete_old", "check", "max_age"])]
+    pub(crate) finish: bool,
+    /// Delete the old key at once, instead of making it inactive
+    #[arg(long, alias = "delete_old")]
+    pub(crate) delete_old: bool,
+    /// Make room by deleting this other key, although it was used lately
+    #[arg(long, alias = "delete_key", value_name = "AKIA", conflicts_with_all = ["list", "check"])]
+    pub(crate) delete_key: Option<String>,
+    /// Rotate only if the key is older than this
+    #[arg(long, alias = "max_age", value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) max_age: Option<std::time::Duration>,
+    /// Only say whether a key is older than --max-age: exit status 3 if one is
+    #[arg(long, requires = "max_age")]
+    pub(crate) check: bool,
+    /// After a crash: wait until this long after the last entry of the run before believing that something is not there
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "30s", hide_short_help = true)]
+    pub(crate) settle: std::time::Duration,
+    /// Say what would be done, and change nothing
+    #[arg(long, alias = "dry", alias = "dry_run")]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateKeyArgs {
+    /// The user
+    #[arg(long, alias = "user_name", alias = "users", value_name = "NAME")]
+    pub(crate) user_name: String,
+    /// Take the old key away: make it inactive, or, if it is, delete it
+    #[arg(long)]
+    pub(crate) finish: bool,
+    /// Make room by deleting this other key, although it was used lately
+    #[arg(long, alias = "delete_key", value_name = "AKIA")]
+    pub(crate) delete_key: Option<String>,
+    #[command(flatten)]
+    pub(crate) seal: SealArgs,
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+    /// Say what would be done, and change nothing
     #[arg(long, alias = "dry", alias = "dry_run")]
     pub(crate) dry_run: bool,
 }

@@ -13,11 +13,14 @@ use muster_core::config::{
 };
 use muster_core::name::UserName;
 use muster_core::roster::Roster;
+use muster_credentials::profiles::ProfileFiles;
 use muster_sandbox::{Sandbox, StateFile};
+use zeroize::Zeroizing;
 
 use crate::cli::GlobalArgs;
 use crate::environment::{Environment, rfc3339};
 use crate::error::{CliError, ConfigProblem, ConfigSource};
+use crate::prompt::Prompter;
 use crate::terminal::{BAD, Terminal, safe};
 
 /// The longest config file that is read, in bytes.
@@ -70,11 +73,34 @@ pub(crate) struct Session {
     sandbox: Option<Sandbox>,
 }
 
+/// How to connect.
+#[derive(Default)]
+pub(crate) struct Connecting {
+    /// The command is about to change something.
+    pub(crate) changes: bool,
+    /// With these keys and no others.
+    pub(crate) keys: Option<muster_aws::Keys>,
+    /// The profile whose region and endpoint hold, whatever was given.
+    pub(crate) profile: Option<String>,
+    /// Without a word about it.
+    pub(crate) silent: bool,
+}
+
 impl Session {
     /// Returns the user that calls, if it is one.
     pub(crate) fn caller(&self) -> Option<UserName> {
         let (_, resource) = self.account.caller_arn.rsplit_once(":user/")?;
         Some(UserName::new(resource.rsplit('/').next()?))
+    }
+
+    /// Returns the same session, called with other keys.
+    pub(crate) fn with_keys(&self, keys: &muster_aws::Keys) -> Self {
+        Self {
+            account: self.account.with_keys(keys),
+            alias: self.alias.clone(),
+            home: self.home.clone(),
+            sandbox: self.sandbox.clone(),
+        }
     }
 
     /// Keeps what happened to an embedded account.
@@ -242,13 +268,24 @@ impl Context {
         settings: &Settings,
         changes: bool,
     ) -> Result<Session, CliError> {
+        self.connect_as(config, settings, Connecting { changes, ..Connecting::default() }).await
+    }
+
+    /// The same, in a particular way.
+    pub(crate) async fn connect_as(
+        &self,
+        config: &Config,
+        settings: &Settings,
+        how: Connecting,
+    ) -> Result<Session, CliError> {
+        let Connecting { changes, keys, profile: own_profile, silent } = how;
         let sandbox = self.global.sandbox.as_deref().map(|path| self.sandbox(path)).transpose()?;
-        let profile = self.global.profile.clone();
+        let profile = own_profile.clone().or_else(|| self.global.profile.clone());
         let profile = profile.or_else(|| {
             let own = config.file.as_ref()?.profile_name()?;
             self.environment.profile.is_none().then(|| own.to_owned())
         });
-        let by_config = profile.is_some() && self.global.profile.is_none();
+        let by_config = profile.is_some() && self.global.profile.is_none() && own_profile.is_none();
         if let (None, Some(name), true, None) =
             (&profile, &self.environment.profile, self.environment.has_keys, &sandbox)
         {
@@ -258,16 +295,17 @@ impl Context {
             ));
         }
         let ask = {
-            let (code, terminal, silent) =
-                (self.global.mfa_code.clone(), self.terminal.clone(), self.global.no_input);
-            move |serial: &str| match &code {
-                Some(code) => Ok(code.clone()),
-                None if terminal.interactive && !silent => {
+            let (code, command) = (self.global.mfa_code.clone(), self.global.mfa_command.clone());
+            let (terminal, silent) = (self.terminal.clone(), self.global.no_input);
+            move |serial: &str| match (&code, &command) {
+                (Some(code), _) => Ok(code.clone()),
+                (None, Some(command)) => crate::own::code_of_command(command),
+                (None, None) if terminal.interactive && !silent => {
                     inquire::Text::new(&format!("MFA code of {}:", safe(serial)))
                         .prompt()
                         .map_err(|e| e.to_string())
                 }
-                None => Err("there is no terminal to ask on".to_owned()),
+                (None, None) => Err("there is no terminal to ask on".to_owned()),
             }
         };
         let account = connect(ConnectOptions {
@@ -277,6 +315,8 @@ impl Context {
             environment_endpoint: self.environment.endpoint.clone(),
             region: self.global.region.clone(),
             endpoint_url: self.global.endpoint_url.clone(),
+            keys,
+            clock: Some(crate::environment::now_s),
             embedded: sandbox.clone().map(aws_smithy_runtime_api::client::http::SharedHttpClient::new),
             ask_mfa_code: Some(Box::new(ask)),
             run_id: self.run.clone(),
@@ -290,7 +330,7 @@ impl Context {
                 "name another with --profile or AWS_PROFILE, or take `profile_name` out of the config to use the \
                  keys of the environment",
             ),
-            (error, _) => error.into(),
+            (error, _) => self.with_long_lived(error),
         })?;
         let home = match (&self.global.sandbox, &self.environment.state) {
             (Some(file), _) => Home::of_sandbox(file),
@@ -303,7 +343,9 @@ impl Context {
         };
         let alias = if changes { muster_aws::alias(&account.gateway).await } else { None };
         let session = Session { account, alias, home, sandbox };
-        self.announce(config, &session);
+        if !silent {
+            self.announce(config, &session);
+        }
         let guard = &settings.accounts;
         if self.global.sandbox.is_none() && !guard.is_empty() && !guard.contains(&session.account.id) {
             let error = CliError::WrongAccount { wanted: guard.clone(), found: session.account.id.clone() };
@@ -313,6 +355,52 @@ impl Context {
             self.terminal.warn(format_args!("{error}; nothing would be changed there"));
         }
         Ok(session)
+    }
+
+    /// Says how a profile without keys gets a session, where its long-lived keys are beside it.
+    fn with_long_lived(&self, error: ConnectError) -> CliError {
+        let profile = match &error {
+            ConnectError::NoProfile { profile, .. } => Some(profile.clone()),
+            ConnectError::NoCredentials { .. } => self.given_profile().map(str::to_owned),
+            _ => None,
+        };
+        let has_keys = |profile: &String| {
+            let found = self.profile_files().ok()?.profile(&crate::own::long_lived_name(profile)).ok()?;
+            found?.keys
+        };
+        match profile.filter(|profile| has_keys(profile).is_some()) {
+            Some(profile) => CliError::usage_with(
+                format!("the profile `{}` holds no session", safe(&profile)),
+                format!("`muster init-sts-session --profile {}` puts one there", safe(&profile)),
+            ),
+            None => error.into(),
+        }
+    }
+
+    /// Returns who asks questions.
+    pub(crate) fn prompter(&self) -> Prompter<'_> {
+        Prompter::new(&self.terminal, &self.interrupt, self.global.no_input, self.global.yes)
+    }
+
+    /// Returns where the AWS credentials and config files are.
+    pub(crate) fn profile_files(&self) -> Result<ProfileFiles, CliError> {
+        let home = self.environment.home.as_deref();
+        let path = |given: &Option<String>, name: &str| match (given.as_deref(), home) {
+            (Some(given), Some(home)) if given.starts_with("~/") => Some(home.join(&given[2..])),
+            (Some(given), _) => Some(PathBuf::from(given)),
+            (None, home) => home.map(|home| home.join(".aws").join(name)),
+        };
+        let files = path(&self.environment.credentials_file, "credentials")
+            .zip(path(&self.environment.config_file, "config"));
+        let (credentials, config) = files
+            .ok_or_else(|| CliError::usage("no home folder is known, so neither are the AWS credentials"))?;
+        Ok(ProfileFiles { credentials, config })
+    }
+
+    /// Returns the profile that is meant: the one that was named, else the config's own, else `default`.
+    pub(crate) fn meant_profile(&self, config: &Config) -> String {
+        let own = || config.file.as_ref().and_then(ConfigFile::profile_name);
+        self.given_profile().or_else(own).unwrap_or("default").to_owned()
     }
 
     fn sandbox(&self, path: &Path) -> Result<Sandbox, CliError> {
@@ -402,6 +490,16 @@ pub(crate) fn read_snapshot(path: &Path) -> Result<Roster, CliError> {
 /// Reads a text that a person wrote.
 pub(crate) fn read_input(path: &Path) -> Result<String, CliError> {
     read_text(path, INPUT_BYTES_MAX, false)
+}
+
+/// Reads a file that holds a secret.
+pub(crate) fn read_secret_input(path: &Path) -> Result<Zeroizing<Vec<u8>>, CliError> {
+    let wrong =
+        |error: std::io::Error| CliError::usage(format!("failed to read `{}`: {error}", path.display()));
+    let file = std::fs::File::open(path).map_err(wrong)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(16 * 1024));
+    file.take(CONFIG_BYTES_MAX).read_to_end(&mut bytes).map_err(wrong)?;
+    Ok(bytes)
 }
 
 /// Reads a text up to a length. A config is a file; other input may come through a pipe.

@@ -15,6 +15,12 @@ pub(crate) struct Environment {
     pub(crate) has_keys: bool,
     /// `AWS_ENDPOINT_URL_IAM` or `AWS_ENDPOINT_URL`.
     pub(crate) endpoint: Option<String>,
+    /// `AWS_ENDPOINT_URL_STS` or `AWS_ENDPOINT_URL`.
+    pub(crate) sts_endpoint: Option<String>,
+    /// `AWS_SHARED_CREDENTIALS_FILE`.
+    pub(crate) credentials_file: Option<String>,
+    /// `AWS_CONFIG_FILE`.
+    pub(crate) config_file: Option<String>,
     /// `MUSTER_CONFIG`.
     pub(crate) config: Option<PathBuf>,
     /// `MUSTER_SANDBOX`.
@@ -44,6 +50,9 @@ impl Environment {
             profile: text("AWS_PROFILE").or_else(|| text("AWS_DEFAULT_PROFILE")),
             has_keys: text("AWS_ACCESS_KEY_ID").is_some(),
             endpoint: text("AWS_ENDPOINT_URL_IAM").or_else(|| text("AWS_ENDPOINT_URL")),
+            sts_endpoint: text("AWS_ENDPOINT_URL_STS").or_else(|| text("AWS_ENDPOINT_URL")),
+            credentials_file: text("AWS_SHARED_CREDENTIALS_FILE"),
+            config_file: text("AWS_CONFIG_FILE"),
             config: text("MUSTER_CONFIG").map(PathBuf::from),
             sandbox: text("MUSTER_SANDBOX").map(PathBuf::from),
             faults: text("MUSTER_SANDBOX_FAULTS"),

@@ -7,6 +7,7 @@ use muster_aws::{CallError, ConnectError, HomeError, Kind, RecordError, StepErro
 use muster_core::config::Problem;
 use muster_core::roster::SnapshotError;
 use muster_core::taxonomy::AssessError;
+use muster_credentials::profiles::ProfileError;
 use muster_credentials::sealing::SealError;
 use muster_sandbox::StoreError;
 
@@ -22,6 +23,9 @@ pub(crate) enum CliError {
     /// The command line asks for something that cannot be.
     #[error("{message}")]
     Usage { message: String, help: Option<String> },
+    /// It cannot be done, although it was asked for rightly.
+    #[error("{message}")]
+    Refused { message: String, help: String },
     /// A file cannot be written.
     #[error("failed to write `{}`: {reason}", path.display())]
     Write { path: PathBuf, reason: String },
@@ -73,6 +77,12 @@ pub(crate) enum CliError {
     /// A step of a saga failed.
     #[error(transparent)]
     Step(#[from] StepError),
+    /// A file of AWS profiles cannot be read or changed.
+    #[error(transparent)]
+    Profiles(#[from] ProfileError),
+    /// A role was refused.
+    #[error("the role {role} is refused: {source}")]
+    Role { role: String, source: Box<CallError> },
     /// Ctrl-C, with what is to be said about it.
     #[error("interrupted; {0}")]
     Interrupted(String),
@@ -105,6 +115,10 @@ impl CliError {
         Self::Usage { message: message.into(), help: Some(help.into()) }
     }
 
+    pub(crate) fn refused(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Refused { message: message.into(), help: help.into() }
+    }
+
     /// Returns the exit status.
     pub(crate) fn exit(&self) -> Exit {
         match self {
@@ -131,7 +145,13 @@ impl CliError {
                 Some(format!("some of it was done; `muster recover` finishes what was begun{help}"))
             }
             Self::Step(StepError::Call(error)) => help_with(error, None),
-            Self::Preflight { .. } if !changed => Some("nothing was changed".to_owned()),
+            Self::Role { .. } => Some(
+                "its trust policy has to name you, with the external id that it asks for (--external-id) and MFA; and \
+                 where it names the account, your own policies have to allow sts:AssumeRole"
+                    .to_owned(),
+            ),
+            Self::Profiles(_) | Self::Preflight { .. } if !changed => Some("nothing was changed".to_owned()),
+            Self::Refused { help, .. } => Some(help.clone()),
             Self::Usage { help, .. } => help.clone(),
             Self::WrongAccount { .. } => {
                 Some("nothing was changed; use the right profile, or correct `account` in the config".to_owned())
@@ -204,9 +224,9 @@ pub(crate) fn help_with(error: &CallError, session: Option<(bool, bool)>) -> Opt
         }
         (Kind::Credentials, "InvalidClientTokenId" | "UnrecognizedClientException") => {
             let (region_guessed, is_session) = session.unwrap_or_default();
-            let mut help = if is_session {
+            let mut help = if is_session || error.by_session {
                 "AWS does not accept this session here: one from GetSessionToken may call IAM only when it was made \
-                 with an MFA code."
+                 with an MFA code; `muster init-sts-session` makes one that may."
             } else {
                 "AWS does not know this access key: was it deleted or made inactive, or is it of another partition?"
             }

@@ -6,11 +6,15 @@ use std::path::Path;
 use muster_core::config::Tool;
 
 /// Tools that this muster has, with the subcommand for each.
-const TOOLS: [(Tool, &str); 4] = [
+const TOOLS: [(Tool, &str); 8] = [
     (Tool::CreateDefaultGroups, "create-default-groups"),
     (Tool::SortUsers, "sort-users"),
     (Tool::CreateUser, "create-user"),
     (Tool::DeleteUser, "delete-user"),
+    (Tool::EnableMfa, "enable-mfa"),
+    (Tool::RotateMyKey, "rotate-my-key"),
+    (Tool::InitStsSession, "init-sts-session"),
+    (Tool::Configure, "configure"),
 ];
 
 /// Returns the arguments with the subcommand that a recipe's name stands for put first.
@@ -62,6 +66,14 @@ mod tests {
             "aws_iam_sort_users.py",
             "awsrecipes_create_default_iam_groups.py",
             "awsrecipes_sort_iam_users.py",
+            "aws_iam_enable_mfa.py",
+            "aws_iam_rotate_my_key.py",
+            "aws_recipes_init_sts_session.py",
+            "aws_recipes_configure_iam.py",
+            "awsrecipes_enable_mfa.py",
+            "awsrecipes_rotate_my_key.py",
+            "awsrecipes_init_sts_session.py",
+            "awsrecipes_configure_iam.py",
         ] {
             assert!(names.contains(&name), "{name}");
         }

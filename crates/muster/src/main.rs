@@ -8,6 +8,7 @@ mod error;
 mod exit;
 mod invocation;
 mod logging;
+mod own;
 mod progress;
 mod prompt;
 mod terminal;
@@ -91,13 +92,15 @@ fn no_core_dumps() {
     }
 }
 
-/// Leaves an MFA code out of what is written down.
+/// Leaves an MFA code, and a command that may hold the seed of one, out of what is written down.
 fn without_code(mut command_line: Vec<String>) -> Vec<String> {
-    for i in 0..command_line.len() {
-        if command_line[i] == "--mfa-code" && i + 1 < command_line.len() {
-            "******".clone_into(&mut command_line[i + 1]);
-        } else if command_line[i].starts_with("--mfa-code=") {
-            "--mfa-code=******".clone_into(&mut command_line[i]);
+    for option in ["--mfa-code", "--mfa_code", "--mfa-command", "--mfa_command"] {
+        for i in 0..command_line.len() {
+            if command_line[i] == option && i + 1 < command_line.len() {
+                "******".clone_into(&mut command_line[i + 1]);
+            } else if command_line[i].strip_prefix(option).is_some_and(|rest| rest.starts_with('=')) {
+                command_line[i] = format!("{option}=******");
+            }
         }
     }
     command_line
@@ -113,6 +116,16 @@ fn run(context: &Context, command: Command) -> Result<Exit, CliError> {
         Command::DeleteUser(args) => with_runtime(context, commands::delete_user::run(context, &args)),
         Command::DisableUser(args) => with_runtime(context, commands::disable_user::run(context, &args)),
         Command::RestoreUser(args) => with_runtime(context, commands::restore_user::run(context, &args)),
+        Command::Configure(args) => with_runtime(context, commands::configure::run(context, &args)),
+        Command::EnableMfa(args) => with_runtime(context, commands::enable_mfa::run(context, &args)),
+        Command::InitStsSession(args) => {
+            with_runtime(context, commands::init_sts_session::run(context, &args))
+        }
+        Command::AssumeRole(args) => {
+            with_runtime(context, commands::init_sts_session::assume_role(context, &args))
+        }
+        Command::RotateMyKey(args) => with_runtime(context, commands::rotate_my_key::run(context, &args)),
+        Command::RotateKey(args) => with_runtime(context, commands::rotate_key::run(context, &args)),
         Command::Recover(args) => with_runtime(context, commands::recover::run(context, &args)),
         Command::Snapshot(args) => with_runtime(context, commands::snapshot::run(context, &args)),
         Command::Revert(args) => with_runtime(context, commands::revert::run(context, &args)),

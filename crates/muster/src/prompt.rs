@@ -1,8 +1,10 @@
 //! Questions to a person: menus on a terminal, plain lines from a pipe.
 
 use std::fmt::Display;
+use std::io::{BufRead as _, Write as _};
 
 use muster_aws::Interrupt;
+use secrecy::SecretString;
 
 use crate::terminal::Terminal;
 
@@ -15,6 +17,18 @@ fn ticks() -> tokio::sync::mpsc::UnboundedReceiver<()> {
         }
     });
     receiver
+}
+
+/// The terminal that a process belongs to, whatever its stdin and stdout are.
+const TERMINAL: &str = "/dev/tty";
+
+/// Asks on the terminal; `None` if there is none, or its input ends.
+fn ask_the_terminal(question: &str) -> Option<String> {
+    let mut terminal = std::fs::OpenOptions::new().read(true).write(true).open(TERMINAL).ok()?;
+    terminal.write_all(question.as_bytes()).ok()?;
+    let mut line = String::new();
+    let read = std::io::BufReader::new(terminal).read_line(&mut line).ok()?;
+    (read > 0).then_some(line)
 }
 
 /// Wrong answers to one question before it is skipped.
@@ -164,6 +178,63 @@ impl<'c> Prompter<'c> {
         }
     }
 
+    /// Asks for a secret: on a terminal what is typed is not shown, and what comes through a pipe is not repeated.
+    pub(crate) async fn secret(&mut self, question: &str) -> Answer<SecretString> {
+        if self.silent || self.ended {
+            return Answer::End;
+        }
+        if self.interactive() {
+            let typed = inquire::Password::new(question)
+                .without_confirmation()
+                .with_display_mode(inquire::PasswordDisplayMode::Hidden)
+                .prompt();
+            return match typed {
+                Ok(text) => Answer::Given(SecretString::from(text.trim())),
+                Err(inquire::InquireError::OperationCanceled) => Answer::Skipped,
+                Err(inquire::InquireError::OperationInterrupted) => {
+                    self.interrupt.set();
+                    Answer::Interrupted
+                }
+                Err(_) => Answer::End,
+            };
+        }
+        self.terminal.ask(question);
+        match self.read_line(false).await {
+            Answer::Given(line) => Answer::Given(SecretString::from(line.trim())),
+            Answer::Skipped => Answer::Skipped,
+            Answer::End => Answer::End,
+            Answer::Interrupted => Answer::Interrupted,
+        }
+    }
+
+    /// Asks for a line on the terminal itself, whatever stdin and stdout are.
+    pub(crate) async fn text_on_the_terminal(&mut self, question: &str) -> Answer<String> {
+        if self.silent {
+            return Answer::End;
+        }
+        let question = format!("{question} ");
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || sender.send(ask_the_terminal(&question)));
+        tokio::select! {
+            line = receiver => match line.ok().flatten() {
+                Some(line) => Answer::Given(line.trim().to_owned()),
+                None => Answer::End,
+            },
+            () = self.interrupt.wait() => Answer::Interrupted,
+        }
+    }
+
+    /// Says something about an answer, where it was asked for: without stderr, on the terminal.
+    pub(crate) fn tell(&self, text: &str) {
+        if !self.terminal.progress
+            && let Ok(mut terminal) = std::fs::OpenOptions::new().write(true).open(TERMINAL)
+        {
+            let _ = writeln!(terminal, "{text}");
+            return;
+        }
+        self.terminal.say(text);
+    }
+
     /// Asks for one of several; `alike` describes the others that one answer could decide about.
     pub(crate) async fn choose(
         &mut self,
@@ -231,6 +302,10 @@ impl<'c> Prompter<'c> {
 
     /// Reads one line from stdin, unless nobody may be asked.
     async fn line(&mut self) -> Answer<String> {
+        self.read_line(true).await
+    }
+
+    async fn read_line(&mut self, shows: bool) -> Answer<String> {
         // A thread of its own: it cannot be cancelled, and must not keep Ctrl-C from being obeyed.
         let (sender, receiver) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
@@ -247,7 +322,7 @@ impl<'c> Prompter<'c> {
         };
         match line {
             Some(line) => {
-                if !self.terminal.interactive {
+                if !self.terminal.interactive && shows {
                     // What came through a pipe is not seen otherwise.
                     self.terminal.say(crate::terminal::safe(line.trim_end()));
                 }

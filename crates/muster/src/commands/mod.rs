@@ -2,16 +2,21 @@
 
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod configure;
 pub(crate) mod create_default_groups;
 pub(crate) mod create_user;
 pub(crate) mod delete_user;
 pub(crate) mod demo;
 pub(crate) mod disable_user;
+pub(crate) mod enable_mfa;
+pub(crate) mod init_sts_session;
 pub(crate) mod install_links;
 pub(crate) mod permissions;
 pub(crate) mod recover;
 pub(crate) mod restore_user;
 pub(crate) mod revert;
+pub(crate) mod rotate_key;
+pub(crate) mod rotate_my_key;
 pub(crate) mod sandbox;
 pub(crate) mod snapshot;
 pub(crate) mod sort_dialogue;

@@ -10,6 +10,7 @@ use crate::context::{Context, Session};
 use crate::environment::{now_s, rfc3339};
 use crate::error::{CliError, count};
 use crate::exit::Exit;
+use crate::own::{Asker, Own, rotation};
 use crate::prompt::{Answer, Prompter, YesNo};
 use crate::terminal::safe;
 use crate::users::{
@@ -26,6 +27,7 @@ pub(crate) struct Options<'a> {
     pub(crate) sealing: Sealing,
     pub(crate) folder: &'a OutFolder,
     pub(crate) settings: &'a Settings,
+    pub(crate) config: &'a crate::context::Config,
     /// The config's name for the account's profile.
     pub(crate) profile: Option<&'a str>,
 }
@@ -86,6 +88,10 @@ pub(crate) async fn run(context: &Context, args: &RecoverArgs) -> Result<Exit, C
                 (TaskKind::Delete, _) => "would be deleted",
                 (TaskKind::Disable { .. }, _) => "would be disabled",
                 (TaskKind::Restore { .. }, _) => "would be restored",
+                (TaskKind::EnableMfa { .. }, _) => "would have its new MFA device looked at",
+                (TaskKind::RotateOwnKey(_) | TaskKind::RotateKey { .. }, _) => {
+                    "would have its keys looked at"
+                }
             };
             would.clone_into(&mut report.result);
             report
@@ -110,6 +116,7 @@ pub(crate) async fn run(context: &Context, args: &RecoverArgs) -> Result<Exit, C
         sealing: Sealing::from(&args.seal),
         folder: &folder,
         settings: &settings,
+        config: &config,
         profile: config.file.as_ref().and_then(ConfigFile::profile_name),
     };
     let users = recover(context, &session, &options).await?;
@@ -129,6 +136,18 @@ fn describe(open: &OpenTask, resume: bool) -> String {
         TaskKind::Delete => format!("User '{user}' is half deleted, and will be deleted"),
         TaskKind::Disable { .. } => format!("User '{user}' is half disabled, and will be disabled"),
         TaskKind::Restore { .. } => format!("User '{user}' is half restored, and will be restored"),
+        TaskKind::EnableMfa { device, .. } => format!(
+            "User '{user}' was getting the MFA device {}, which stays if it is enabled, and goes if not",
+            safe(device)
+        ),
+        TaskKind::RotateOwnKey(task) => format!(
+            "The key {} of the profile '{}' was being replaced, which is finished if the new one is saved, and undone if not",
+            safe(&task.old),
+            safe(&task.profile)
+        ),
+        TaskKind::RotateKey { .. } => format!(
+            "User '{user}' was getting a new access key, which stays if its bundle is there, and goes if not"
+        ),
     }
 }
 
@@ -162,11 +181,15 @@ pub(crate) async fn recover(
             let kind = std::mem::discriminant(&task.task.kind);
             let same = |other: &TaskKind| std::mem::discriminant(other) == kind;
             let merged = match task.task.kind {
-                TaskKind::Create(_) => None,
-                _ => crate::users::left_of(&all, user, options.folder, same),
+                TaskKind::Delete | TaskKind::Disable { .. } | TaskKind::Restore { .. } => {
+                    crate::users::left_of(&all, user, options.folder, same)
+                }
+                _ => None,
             };
             let task = merged.as_ref().unwrap_or(task);
-            let report = if task.task.out_dir == options.folder.absolute() {
+            // The keys of a person are in their profile, and not in a folder.
+            let has_folder = !matches!(task.task.kind, TaskKind::RotateOwnKey(_));
+            let report = if !has_folder || task.task.out_dir == options.folder.absolute() {
                 let done = Box::pin(one(&work, task, options)).await;
                 done.unwrap_or_else(|error| UserReport::of_error(user, task.user_id.as_deref(), &error))
             } else {
@@ -192,6 +215,20 @@ async fn one(work: &Work<'_>, open: &OpenTask, options: &Options<'_>) -> Result<
     crate::users::settle(work.context, work.session, open, options.folder).await;
     match &open.task.kind {
         TaskKind::Create(new) => create(work, open, new, options).await,
+        TaskKind::EnableMfa { device, profile, .. } => {
+            super::enable_mfa::resume(work, open, device, profile.as_deref()).await
+        }
+        TaskKind::RotateOwnKey(task) => {
+            let own = Own::of(work.context, &task.profile)?;
+            let asker = Asker {
+                context: work.context,
+                config: options.config,
+                settings: options.settings,
+                own: &own,
+            };
+            rotation::recover(work, asker, open, task).await
+        }
+        TaskKind::RotateKey { known } => super::rotate_key::resume(work, open, known).await,
         TaskKind::Delete => match found(work, open).await? {
             Some(now) => work.delete(&now, Some(open)).await,
             None => work.deleted_already(open).await,

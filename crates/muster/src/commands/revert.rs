@@ -170,6 +170,12 @@ fn refuse_saga(lines: &[Line]) -> Result<(), CliError> {
         TaskKind::Delete => {
             "what was deleted is in the folder's NAME.deleted.json, to be made again".to_owned()
         }
+        TaskKind::EnableMfa { .. } => {
+            "an MFA device is taken away in the console, under Security credentials".to_owned()
+        }
+        TaskKind::RotateOwnKey(_) | TaskKind::RotateKey { .. } => {
+            "an old key that is inactive can be made active again with `aws iam update-access-key`".to_owned()
+        }
     };
     Err(CliError::usage_with("this is no record of a run that can be reverted", help))
 }

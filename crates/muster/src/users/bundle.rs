@@ -12,7 +12,7 @@ use super::Work;
 use crate::error::CliError;
 
 /// The bundles of one user while they are filled. What is put in is sealed at once.
-pub(super) struct Handover<'a> {
+pub(crate) struct Handover<'a> {
     sealer: &'a Sealer,
     user: &'a UserName,
     main: Bundle,
@@ -22,13 +22,13 @@ pub(super) struct Handover<'a> {
 }
 
 /// Where the account's users sign in, and under which name its profile goes.
-pub(super) struct Place {
-    pub(super) url: String,
-    pub(super) profile: String,
+pub(crate) struct Place {
+    pub(crate) url: String,
+    pub(crate) profile: String,
 }
 
 impl Place {
-    pub(super) fn new(work: &Work<'_>, profile: Option<&str>) -> Self {
+    pub(crate) fn new(work: &Work<'_>, profile: Option<&str>) -> Self {
         let account = &work.session.account;
         let name = work.session.alias.as_deref().unwrap_or(&account.id);
         // Source: IAM User Guide, "Signing in to the AWS Management Console", and those of the other partitions.
@@ -42,7 +42,7 @@ impl Place {
 }
 
 impl<'a> Handover<'a> {
-    pub(super) fn new(sealer: &'a Sealer, user: &'a UserName) -> Self {
+    pub(crate) fn new(sealer: &'a Sealer, user: &'a UserName) -> Self {
         Self {
             sealer,
             user,
@@ -59,7 +59,7 @@ impl<'a> Handover<'a> {
         self.put("password.txt", text.as_bytes(), Copies::WithEscrow)
     }
 
-    pub(super) fn access_key(
+    pub(crate) fn access_key(
         &mut self,
         id: &str,
         secret: &SecretString,
@@ -80,7 +80,7 @@ impl<'a> Handover<'a> {
 
     /// The second factor of a device that was enabled for the person: in a bundle of its own, so that it does not lie
     /// beside the password.
-    pub(super) fn second_factor(&mut self, png: &[u8], seed: &SecretString) -> Result<(), SealError> {
+    pub(crate) fn second_factor(&mut self, png: &[u8], seed: &SecretString) -> Result<(), SealError> {
         let seed = Zeroizing::new(format!("{}\n", seed.expose_secret()));
         let files = self.sealer.seal("qrcode.png", png, Copies::UserOnly)?;
         let files =
@@ -130,7 +130,7 @@ impl<'a> Handover<'a> {
 
     /// Writes the bundles: the second factor's first, the other one last, so that where that one is, all is done.
     /// Returns the files, with the main one last.
-    pub(super) fn write(
+    pub(crate) fn write(
         &mut self,
         work: &Work<'_>,
         place: &Place,

@@ -61,6 +61,11 @@ impl OutFolder {
         })
     }
 
+    /// No folder, for what writes no file there.
+    pub(crate) fn unused(settle: Duration) -> Self {
+        Self { path: PathBuf::new(), absolute: String::new(), settle }
+    }
+
     /// Returns the whole path, by which a later run knows the folder again.
     pub(crate) fn absolute(&self) -> &str {
         &self.absolute

@@ -124,7 +124,7 @@ pub(crate) fn records(folder: &Path) -> Result<Vec<DisabledRecord>, CliError> {
 
 impl Work<'_> {
     /// Makes a call and puts down what became of it; returns whether it is as the call wants it.
-    pub(super) async fn step(&self, call: &Mutation, report: &mut UserReport) -> bool {
+    pub(crate) async fn step(&self, call: &Mutation, report: &mut UserReport) -> bool {
         let sent = self.sender().send(call).await;
         let (outcome, error) = match &sent {
             Ok(Sent::Done) => (Outcome::Done, None),

@@ -211,7 +211,7 @@ impl Work<'_> {
             done.mfa = self.second_factor(&creation, new.mfa, prompter, handover).await?;
         }
         if new.access_key {
-            let key = creation.access_key().await?;
+            let key = creation.access_key(&[]).await?;
             handover.access_key(&key.id, &key.secret, &place.profile)?;
             done.access_key = Some(key.id);
         }
@@ -252,7 +252,7 @@ impl Work<'_> {
         prompter: &mut Prompter<'_>,
         handover: &mut Handover<'_>,
     ) -> Result<bool, CliError> {
-        let device = creation.device(how == Mfa::Auto).await?;
+        let device = creation.device(&creation.user, &creation.device_tags(how == Mfa::Auto)).await?;
         if how == Mfa::Auto {
             // Sealed before it is enabled: a device that works is one whose seed is not lost.
             handover.second_factor(device.qr_png.expose_secret(), &device.seed)?;
@@ -292,7 +292,7 @@ impl Work<'_> {
         let removed = self.remove_own(user, &made, &mut report).await?;
         if removed {
             self.discard_devices(&made, &mut report).await?;
-            self.discard_files(open, &mut report)?;
+            self.discard_files(open, &BUNDLES, &mut report)?;
         }
         let result = if report.errors.is_empty() { "removed" } else { "not removed" };
         result.clone_into(&mut report.result);
@@ -336,7 +336,7 @@ impl Work<'_> {
             }
         }
         self.discard_devices(&made, &mut report).await?;
-        self.discard_files(open, &mut report)?;
+        self.discard_files(open, &BUNDLES, &mut report)?;
         Ok(Some(report))
     }
 
@@ -469,9 +469,14 @@ impl Work<'_> {
     }
 
     /// Deletes bundles that the run wrote: nothing in them is good for anything any more.
-    fn discard_files(&self, open: &OpenTask, report: &mut UserReport) -> Result<(), CliError> {
+    pub(crate) fn discard_files(
+        &self,
+        open: &OpenTask,
+        endings: &[&str],
+        report: &mut UserReport,
+    ) -> Result<(), CliError> {
         let user = &open.task.user;
-        for ending in [".zip", ".mfa.zip"] {
+        for ending in endings {
             let path = self.folder.file(user, ending);
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let failed =
@@ -488,6 +493,9 @@ impl Work<'_> {
         Ok(())
     }
 }
+
+/// What the names of a new user's bundles end in.
+const BUNDLES: [&str; 2] = [".zip", ".mfa.zip"];
 
 /// Looks for a device that was made a moment ago, a second apart.
 const LOOKS: u32 = 3;

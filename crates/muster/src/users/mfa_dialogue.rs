@@ -16,7 +16,7 @@ const TRIES_MAX: u32 = 5;
 
 /// What came of an enrolment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Enrolment {
+pub(crate) enum Enrolment {
     /// The device is enabled.
     Enabled,
     /// The person has given up, or nobody answers.
@@ -27,13 +27,15 @@ pub(super) enum Enrolment {
 
 /// Computes the codes and enables the device. Codes of the step before and of this one are taken by AWS at once, as
 /// captures of real answers show; where they are not, those of the next step are waited for.
-pub(super) async fn automatic(
+pub(crate) async fn automatic(
     work: &Work<'_>,
     creation: &Creation<'_>,
     device: &NewDevice,
 ) -> Result<Enrolment, CliError> {
     let codes = Codes::new(&device.seed).map_err(|error| StepError::Other(error.to_string()))?;
-    let now = u64::try_from(now_s()).unwrap_or_default() / STEP_S;
+    // By AWS's clock: where this machine's is off, the device would be, and the person's phone is not.
+    let now = now_s() + work.session.account.gateway.server_is_ahead_s();
+    let now = u64::try_from(now).unwrap_or_default() / STEP_S;
     for step in [now, now + 1] {
         let enabled = creation.enable(&device.serial, &codes.at_step(step - 1), &codes.at_step(step)).await;
         match enabled {
@@ -53,7 +55,7 @@ pub(super) async fn automatic(
 }
 
 /// Draws the QR code and asks for two consecutive codes.
-pub(super) async fn by_a_person(
+pub(crate) async fn by_a_person(
     work: &Work<'_>,
     prompter: &mut Prompter<'_>,
     creation: &Creation<'_>,

@@ -9,10 +9,12 @@ mod mfa_dialogue;
 mod report;
 mod sealing;
 
+pub(crate) use bundle::{Handover, Place};
 pub(crate) use folder::OutFolder;
 pub(crate) use guards::{Guards, check_names};
 pub(crate) use leaving::{DisabledRecord, PasswordMaterial, read_record, records};
 pub(crate) use making::{Done, Material, Undoing};
+pub(crate) use mfa_dialogue::{Enrolment, automatic, by_a_person};
 pub(crate) use report::{Report, UserReport};
 pub(crate) use sealing::{Sealing, sealer_again, sealer_of};
 
@@ -36,7 +38,7 @@ pub(crate) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn sender(&self) -> Sender<'a> {
+    pub(crate) fn sender(&self) -> Sender<'a> {
         Sender { gateway: &self.session.account.gateway, journal: self.journal }
     }
 
@@ -136,7 +138,7 @@ fn settling(open: &OpenTask, settle: Duration) -> Duration {
 }
 
 /// Returns whether a file is one that a task wrote: by its name, and by the hash of what is in it.
-fn is_file_of(open: &OpenTask, path: &std::path::Path, name: &str) -> bool {
+pub(crate) fn is_file_of(open: &OpenTask, path: &std::path::Path, name: &str) -> bool {
     let mut hashes = open.files.iter().filter(|(other, _)| other == name).map(|(_, hash)| hash);
     let Ok(bytes) = std::fs::read(path) else { return false };
     let hash = muster_aws::sha256(&bytes);

@@ -164,8 +164,11 @@ impl Report {
     fn show_text(&self, context: &Context) {
         let terminal = &context.terminal;
         for user in &self.users {
-            let calls = count(user.steps.len(), "call");
-            terminal.out(format_args!("{}: {} ({calls})\n", safe(&user.user), user.result));
+            let calls = match user.steps.len() {
+                0 => String::new(),
+                number => format!(" ({})", count(number, "call")),
+            };
+            terminal.out(format_args!("{}: {}{calls}\n", safe(&user.user), user.result));
             for step in user.steps.iter().filter(|_| self.dry_run || context.global.verbose > 0) {
                 terminal.out(format_args!("  {}\n", safe(&step.call.to_string())));
             }

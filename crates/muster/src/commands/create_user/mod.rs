@@ -108,6 +108,7 @@ async fn finish_earlier(
         sealing: sealing.clone(),
         folder,
         settings,
+        config,
         profile: config.file.as_ref().and_then(ConfigFile::profile_name),
     };
     let recovered = recover(context, session, &options).await?;

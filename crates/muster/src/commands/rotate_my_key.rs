@@ -1,0 +1,428 @@
+//! `muster rotate-my-key`
+
+use muster_aws::{Journal, OpenTask, OwnRotation, TaskKind};
+use muster_core::config::{Overrides, Tool};
+use muster_core::estate::KeyFacts;
+use muster_core::keys::{Removal, removable};
+use muster_core::mutation::Mutation;
+use muster_core::name::UserName;
+use serde::Serialize;
+
+use super::recover::{Options, recover};
+use crate::cli::{Output, RotateMyKeyArgs};
+use crate::context::{Config, Connecting, Context, Session};
+use crate::environment::{now_s, rfc3339};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::own::rotation::{Rotation, own_keys};
+use crate::own::{Asker, LongLived, Own, signing};
+use crate::prompt::{Answer, Prompter, YesNo};
+use crate::terminal::safe;
+use crate::users::{OutFolder, Report, Sealing, UserReport, Work, earlier};
+
+pub(crate) async fn run(context: &Context, args: &RotateMyKeyArgs) -> Result<Exit, CliError> {
+    let config = context.config()?;
+    let settings = context.settings(&config, Tool::RotateMyKey, &Overrides::default())?;
+    let own = Own::find(context, &config)?;
+    let long_lived = own.long_lived()?.clone();
+    let only_looks = args.list || args.check;
+    if !only_looks {
+        own.files.check_writable(long_lived.kind)?;
+    }
+    let changes = !only_looks && !args.dry_run;
+    let how = Connecting {
+        keys: Some(signing(&long_lived.keys)),
+        profile: Some(own.profile.clone()),
+        changes,
+        silent: args.check,
+    };
+    let session = context.connect_as(&config, &settings, how).await?;
+    let user = session.caller().ok_or_else(|| {
+        let arn = safe(&session.account.caller_arn);
+        CliError::usage(format!("`{arn}` is no user, so it has no access keys to rotate"))
+    })?;
+    let _lock = if changes { Some(session.home.lock()?) } else { None };
+    let asker = Asker { context, config: &config, settings: &settings, own: &own };
+    let folder = OutFolder::unused(args.settle);
+    if changes
+        && let Some(exit) = finish_earlier(asker, &session, &user, &long_lived.profile, &folder).await?
+    {
+        return Ok(exit);
+    }
+    // A check asks nobody: it is for scripts and shell prompts.
+    let silent = context.global.no_input || args.check;
+    let mut prompter = Prompter::new(&context.terminal, &context.interrupt, silent, context.global.yes);
+    let (with_mfa, keys) = own_keys(asker, &session, &user, &mut prompter).await?;
+    let session = with_mfa.as_ref().unwrap_or(&session);
+    let id = &long_lived.keys.id;
+    let Some(current) = keys.iter().find(|key| key.id == *id) else {
+        return Err(CliError::refused(
+            format!("IAM does not list the key {} among those of the user", safe(id)),
+            "it may have been deleted; `muster configure` puts another one into the profile",
+        ));
+    };
+    if only_looks {
+        return look(context, args, &user, &keys, id);
+    }
+    show(context, &keys, id, context.global.output == Output::Text);
+    let job =
+        Job { asker, args, session, long_lived: &long_lived, user: &user, keys: &keys, folder: &folder };
+    if args.finish {
+        return job.finish(&mut prompter).await;
+    }
+    if args.max_age.is_some_and(|max_age| !is_older(current, max_age)) {
+        let mut report = UserReport::new(&user, None);
+        "young enough".clone_into(&mut report.result);
+        return Report::new(context, session, args.dry_run, vec![report], None).show(context);
+    }
+    job.rotate(&mut prompter).await
+}
+
+/// Finishes or undoes what an earlier run left of a rotation; returns how that ended, unless the rotation is to begin anew.
+async fn finish_earlier(
+    asker: Asker<'_>,
+    session: &Session,
+    user: &UserName,
+    profile: &str,
+    folder: &OutFolder,
+) -> Result<Option<Exit>, CliError> {
+    let Asker { context, config, settings, .. } = asker;
+    let is_ours = |open: &OpenTask| {
+        open.task.user == *user
+            && matches!(&open.task.kind, TaskKind::RotateOwnKey(task) if task.profile == profile)
+    };
+    if !earlier(context, session, std::slice::from_ref(user))?.iter().any(is_ours) {
+        return Ok(None);
+    }
+    context.terminal.say("An earlier rotation was cut off:");
+    let options = Options {
+        which: &is_ours,
+        resume: false,
+        sealing: Sealing::default(),
+        folder,
+        settings,
+        config,
+        profile: None,
+    };
+    let users = recover(context, session, &options).await?;
+    if users.iter().all(|report| report.result == "undone") {
+        return Ok(None);
+    }
+    session.save()?;
+    Report::new(context, session, false, users, None).show(context).map(Some)
+}
+
+/// What is done about the keys of a person.
+struct Job<'a> {
+    asker: Asker<'a>,
+    args: &'a RotateMyKeyArgs,
+    session: &'a Session,
+    long_lived: &'a LongLived,
+    user: &'a UserName,
+    keys: &'a [KeyFacts],
+    folder: &'a OutFolder,
+}
+
+impl Job<'_> {
+    /// Returns the keys that are not in the profile.
+    fn others(&self) -> Vec<&KeyFacts> {
+        self.keys.iter().filter(|key| key.id != self.long_lived.keys.id).collect()
+    }
+
+    /// Deletes the inactive key that an earlier rotation left.
+    async fn finish(&self, prompter: &mut Prompter<'_>) -> Result<Exit, CliError> {
+        let Asker { context, config, .. } = self.asker;
+        let mut calls = Vec::new();
+        if let Some(other) = self.others().first() {
+            if other.active {
+                return Err(CliError::refused(
+                    format!("the other key, {}, is active, so it is not what a rotation left", other.id),
+                    "nothing was changed; --finish deletes only keys that are inactive",
+                ));
+            }
+            let question = format!("Delete the inactive key {} for good (y/n)?", other.id);
+            if !self.args.dry_run && !agreed(context, prompter, &question).await? {
+                return Ok(Exit::Left);
+            }
+            calls.push(Mutation::DeleteAccessKey { user: self.user.clone(), key: other.id.clone() });
+        } else {
+            context.terminal.say("There is no other key: nothing is left of a rotation.");
+        }
+        carry_out(context, config, self.session, self.user, calls, self.args.dry_run, self.folder).await
+    }
+
+    async fn rotate(&self, prompter: &mut Prompter<'_>) -> Result<Exit, CliError> {
+        let Asker { context, config, own, .. } = self.asker;
+        let (args, session, user) = (self.args, self.session, self.user);
+        let named = args.delete_key.as_deref();
+        let room = make_room(context, user, &self.others(), named, prompter, args.dry_run).await?;
+        let Some(room) = room else { return Ok(Exit::Left) };
+        let task = OwnRotation {
+            profile: self.long_lived.profile.clone(),
+            file: own.files.path(self.long_lived.kind).display().to_string(),
+            old: self.long_lived.keys.id.clone(),
+            known: self.keys.iter().map(|key| key.id.clone()).collect(),
+            delete_old: args.delete_old,
+        };
+        if args.dry_run {
+            let mut report = UserReport::new(user, None).planned(planned(room, user, &task));
+            "would be rotated".clone_into(&mut report.result);
+            return Report::new(context, session, true, vec![report], None).show(context);
+        }
+        let journal = Journal::create(&session.home, &context.record_head(config, session), now_s)?;
+        let work = Work { context, session, journal: &journal, folder: self.folder };
+        let mut report = UserReport::new(user, None);
+        journal.about(user);
+        let has_room = match &room {
+            Some(room) => work.step(room, &mut report).await,
+            None => true,
+        };
+        if has_room {
+            journal.begin(&work.task(user, None, TaskKind::RotateOwnKey(task.clone())))?;
+            let rotation = Rotation { work, files: &own.files, user, task: &task };
+            if let Err(error) = Box::pin(rotation.rotate(self.long_lived.kind, &mut report)).await {
+                let is_undone = report.result == "undone";
+                report.fail(if is_undone { "not rotated" } else { "not finished" }, &error.to_string());
+                context.changed.set(!is_undone || room.is_some());
+            }
+        } else {
+            let error = report.steps.last().and_then(|step| step.error.clone()).unwrap_or_default();
+            report.fail("not rotated", &error);
+        }
+        session.save()?;
+        let record = if report.result == "not rotated" {
+            journal.close()?.display().to_string()
+        } else {
+            super::close_journal(context, journal, std::slice::from_ref(&report))?
+        };
+        if report.result == "rotated" && !args.delete_old {
+            context.terminal.say(format_args!(
+                "If nothing misses the old key, delete it with `muster rotate-my-key --finish --profile {}`.",
+                safe(&own.profile)
+            ));
+        }
+        Report::new(context, session, false, vec![report], Some(record)).show(context)
+    }
+}
+
+/// Returns the calls that a rotation would make.
+fn planned(room: Option<Mutation>, user: &UserName, task: &OwnRotation) -> Vec<Mutation> {
+    let mut calls: Vec<Mutation> = room.into_iter().collect();
+    calls.push(Mutation::CreateAccessKey { user: user.clone() });
+    calls.push(Mutation::UpdateAccessKey { user: user.clone(), key: task.old.clone(), active: false });
+    if task.delete_old {
+        calls.push(Mutation::DeleteAccessKey { user: user.clone(), key: task.old.clone() });
+    }
+    calls
+}
+
+#[derive(Serialize)]
+struct Looked<'a> {
+    user: &'a str,
+    keys: Vec<Row<'a>>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    access_key_id: &'a str,
+    in_profile: bool,
+    active: bool,
+    created: String,
+    age_days: i64,
+    last_used: Option<String>,
+    last_service: Option<&'a str>,
+    /// Whether the last use could be asked for.
+    last_use_known: bool,
+    /// Whether it is older than `--max-age`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    too_old: Option<bool>,
+}
+
+/// Shows the keys and, for `--check`, says whether one is too old.
+fn look(
+    context: &Context,
+    args: &RotateMyKeyArgs,
+    user: &UserName,
+    keys: &[KeyFacts],
+    current: &str,
+) -> Result<Exit, CliError> {
+    let too_old = |key: &KeyFacts| args.max_age.map(|max_age| key.active && is_older(key, max_age));
+    let any = keys.iter().any(|key| too_old(key) == Some(true));
+    let rows = keys.iter().map(|key| Row {
+        access_key_id: &key.id,
+        in_profile: key.id == current,
+        active: key.active,
+        created: rfc3339(key.created * 1000),
+        age_days: age_s(key) / 86_400,
+        last_used: key.last_used.map(|at| rfc3339(at * 1000)),
+        last_service: key.last_service.as_deref(),
+        last_use_known: key.use_known,
+        too_old: too_old(key),
+    });
+    match context.global.output {
+        Output::Json => super::print_json(context, &Looked { user: user.as_str(), keys: rows.collect() })?,
+        Output::Csv => {
+            let rows = rows.map(|row| {
+                let text = |text: Option<String>| text.unwrap_or_default();
+                vec![
+                    row.access_key_id.to_owned(),
+                    row.in_profile.to_string(),
+                    row.active.to_string(),
+                    row.created,
+                    text(row.last_used),
+                ]
+            });
+            super::print_csv(
+                context,
+                &["access_key_id", "in_profile", "active", "created", "last_used"],
+                rows,
+            )?;
+        }
+        Output::Text => show(context, keys, current, true),
+    }
+    if args.check && any {
+        for key in keys.iter().filter(|key| too_old(key) == Some(true)) {
+            context.terminal.say(format_args!("The key {} is {} old.", key.id, days(age_s(key))));
+        }
+        return Ok(Exit::Left);
+    }
+    Ok(Exit::Ok)
+}
+
+/// Prints the keys: as a result, or for the person to see before something is done.
+fn show(context: &Context, keys: &[KeyFacts], current: &str, as_result: bool) {
+    for key in keys {
+        let line = safe(&describe(key, key.id == current)).into_owned();
+        if as_result {
+            context.terminal.out(format_args!("{line}\n"));
+        } else {
+            context.terminal.say(line);
+        }
+    }
+}
+
+/// Returns what is known of a key, on a line.
+pub(super) fn describe(key: &KeyFacts, is_current: bool) -> String {
+    let status = if key.active { "active" } else { "inactive" };
+    let service = key.last_service.as_deref().map(|service| format!(" for {service}")).unwrap_or_default();
+    let used = match (key.last_used, key.use_known) {
+        (Some(at), _) => format!("last used {} ago{service}", days(now_s() - at)),
+        (None, true) => "never used".to_owned(),
+        (None, false) => "its last use is not known".to_owned(),
+    };
+    let here = if is_current { ", the one in the profile" } else { "" };
+    format!("{}  {status}, {} old, {used}{here}", key.id, days(age_s(key)))
+}
+
+fn age_s(key: &KeyFacts) -> i64 {
+    (now_s() - key.created).max(0)
+}
+
+fn is_older(key: &KeyFacts, max_age: std::time::Duration) -> bool {
+    u64::try_from(age_s(key)).unwrap_or_default() > max_age.as_secs()
+}
+
+fn days(seconds: i64) -> String {
+    match seconds.max(0) {
+        seconds if seconds < 7200 => format!("{} min", seconds / 60),
+        seconds if seconds < 172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// Returns the call that makes room for a new key, if one is needed; `None` if the person does not want it.
+pub(super) async fn make_room(
+    context: &Context,
+    user: &UserName,
+    others: &[&KeyFacts],
+    named: Option<&str>,
+    prompter: &mut Prompter<'_>,
+    dry_run: bool,
+) -> Result<Option<Option<Mutation>>, CliError> {
+    let Some(other) = others.first() else {
+        return match named {
+            Some(named) => Err(CliError::usage(format!("the user has no other key, so not {}", safe(named)))),
+            None => Ok(Some(None)),
+        };
+    };
+    let removal = match named {
+        Some(named) if named == other.id => Removal::Offered,
+        Some(named) => {
+            let message =
+                format!("`{}` is not the other key of the user, which is {}", safe(named), other.id);
+            return Err(CliError::usage(message));
+        }
+        None => removable(other, now_s()),
+    };
+    let call = Mutation::DeleteAccessKey { user: user.clone(), key: other.id.clone() };
+    match removal {
+        Removal::OnlyByName(reason) => Err(CliError::refused(
+            format!("the user has two keys, all that IAM allows, and the other one, {}, {reason}", other.id),
+            format!(
+                "if nothing needs it, delete it by naming it: --delete-key {}\nit is: {}",
+                other.id,
+                describe(other, false)
+            ),
+        )),
+        Removal::Offered if dry_run => Ok(Some(Some(call))),
+        Removal::Offered => {
+            let question = format!(
+                "A user can have two keys, so the other one, {}, has to be deleted for good. Delete it (y/n)?",
+                other.id
+            );
+            agreed(context, prompter, &question).await.map(|agreed| agreed.then_some(Some(call)))
+        }
+    }
+}
+
+/// Asks; says so where nothing is changed.
+pub(super) async fn agreed(
+    context: &Context,
+    prompter: &mut Prompter<'_>,
+    question: &str,
+) -> Result<bool, CliError> {
+    match prompter.yes_no(question, 0).await {
+        Answer::Given(YesNo::Yes | YesNo::YesToAll) => Ok(true),
+        Answer::Interrupted => Err(CliError::Interrupted("nothing was changed".to_owned())),
+        _ => {
+            context.terminal.say("Nothing was changed.");
+            Ok(false)
+        }
+    }
+}
+
+/// Makes a few calls, each written down.
+pub(super) async fn carry_out(
+    context: &Context,
+    config: &Config,
+    session: &Session,
+    user: &UserName,
+    calls: Vec<Mutation>,
+    dry_run: bool,
+    folder: &OutFolder,
+) -> Result<Exit, CliError> {
+    let mut report = UserReport::new(user, None);
+    if dry_run {
+        let mut report = report.planned(calls);
+        "would be finished".clone_into(&mut report.result);
+        return Report::new(context, session, true, vec![report], None).show(context);
+    }
+    "finished".clone_into(&mut report.result);
+    if calls.is_empty() {
+        return Report::new(context, session, false, vec![report], None).show(context);
+    }
+    let journal = Journal::create(&session.home, &context.record_head(config, session), now_s)?;
+    journal.about(user);
+    let work = Work { context, session, journal: &journal, folder };
+    for call in &calls {
+        if !work.step(call, &mut report).await {
+            let error = report.steps.last().and_then(|step| step.error.clone()).unwrap_or_default();
+            report.fail("not finished", &error);
+            break;
+        }
+        report.notes.push(format!("{call}: done"));
+    }
+    session.save()?;
+    let record = journal.close()?.display().to_string();
+    Report::new(context, session, false, vec![report], Some(record)).show(context)
+}
