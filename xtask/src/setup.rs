@@ -6,9 +6,10 @@ use std::process::Command;
 use crate::{Problem, root, run};
 
 /// Programs that the tests run, with the Debian package that has each.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 9] = [
     ("age", "age"),
     ("curl", "curl"),
+    ("faketime", "faketime"),
     ("gpg", "gnupg"),
     ("kill", "procps"),
     ("openssl", "openssl"),

@@ -48,9 +48,6 @@ pub struct RoleRequest {
 /// Answers in a row that show that a new key is known everywhere: it flaps at first.
 const PROOFS: u32 = 4;
 
-/// The wait between two of them.
-const PROOF_WAIT: Duration = Duration::from_secs(1);
-
 /// How long a new key is given.
 const PROOF_TIME: Duration = Duration::from_mins(1);
 
@@ -119,12 +116,13 @@ impl Account {
         answer.arn.ok_or_else(|| nothing("GetCallerIdentity"))
     }
 
-    /// Waits until the keys of this account work: several calls in a row have to succeed within a minute.
+    /// Waits until the keys of this account work: several calls in a row have to succeed within a minute, with `wait`
+    /// between them.
     ///
     /// # Errors
     ///
     /// With what AWS said last, if they do not.
-    pub async fn prove(&self) -> Result<(), CallError> {
+    pub async fn prove(&self, wait: Duration) -> Result<(), CallError> {
         let begun = Instant::now();
         let mut in_a_row = 0;
         loop {
@@ -139,7 +137,7 @@ impl Account {
             if self.gateway.is_stopped() {
                 return Err(CallError::interrupted("sts", "GetCallerIdentity"));
             }
-            self.gateway.wait(PROOF_WAIT).await;
+            self.gateway.wait(wait).await;
         }
     }
 }

@@ -11,7 +11,7 @@ mod lock;
 mod replace;
 
 pub use lock::{Lock, LockError, lock};
-pub use replace::{real_path, replace};
+pub use replace::{forget, real_path, replace};
 
 use cut::point;
 

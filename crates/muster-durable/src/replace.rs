@@ -38,12 +38,8 @@ pub fn real_path(path: &Path) -> io::Result<PathBuf> {
 /// whoever reads meets the old one or the new one; mode and owner stay. `path` must be a [`real_path`], and the
 /// caller must hold a lock that everybody takes who does this.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".muster-new");
-    let beside = path.with_file_name(name);
-    // The lock is ours, so a file of this name is what a crash left.
-    crate::remove(&beside)?;
+    forget(path)?;
+    let beside = beside(path);
     let written = create(&beside).and_then(|mut file| {
         keep_owner(&file, path)?;
         append(&mut file, bytes, false)?;
@@ -60,12 +56,25 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
+/// Takes away what a crash left beside a file while it was being replaced. The caller must hold the lock.
+pub fn forget(path: &Path) -> io::Result<()> {
+    let beside = beside(path);
+    if beside.symlink_metadata().is_ok() { crate::remove(&beside) } else { Ok(()) }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".muster-new");
+    path.with_file_name(name)
+}
+
 /// Gives the new file the owner and the mode of the one that it takes the place of.
 #[cfg(unix)]
-fn keep_owner(new: &File, old: &Path) -> io::Result<()> {
+fn keep_owner(new: &File, path: &Path) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
-    let old = match old.metadata() {
+    let old = match path.metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other?,
     };
@@ -80,7 +89,27 @@ fn keep_owner(new: &File, old: &Path) -> io::Result<()> {
             )
         })?;
     }
-    new.set_permissions(std::fs::Permissions::from_mode(old.mode() & 0o7777))
+    new.set_permissions(std::fs::Permissions::from_mode(old.mode() & 0o7777))?;
+    keep_access_list(new, path)
+}
+
+/// Takes over who else may read: without its access list, the mode of a file says something else.
+#[cfg(target_os = "linux")]
+fn keep_access_list(new: &File, old: &Path) -> io::Result<()> {
+    use rustix::fs::{XattrFlags, fsetxattr, getxattr};
+
+    const NAME: &str = "system.posix_acl_access";
+    let mut list = vec![0; 64 * 1024];
+    match getxattr(old, NAME, list.as_mut_slice()) {
+        Ok(length) => Ok(fsetxattr(new, NAME, &list[..length], XattrFlags::empty())?),
+        // There is none, or there cannot be one.
+        Err(_) => Ok(()),
+    }
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn keep_access_list(_: &File, _: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(not(unix))]

@@ -619,6 +619,9 @@ pub(crate) struct RotateMyKeyArgs {
     /// Only say whether a key is older than --max-age: exit status 3 if one is
     #[arg(long, requires = "max_age")]
     pub(crate) check: bool,
+    /// Try the new key this often, until it has worked several times in a row
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "1s", hide_short_help = true)]
+    pub(crate) poll: std::time::Duration,
     /// After a crash: wait until this long after the last entry of the run before believing that something is not there
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "30s", hide_short_help = true)]
     pub(crate) settle: std::time::Duration,

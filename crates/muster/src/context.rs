@@ -392,6 +392,13 @@ impl Context {
         };
         let files = path(&self.environment.credentials_file, "credentials")
             .zip(path(&self.environment.config_file, "config"));
+        let given = [&self.environment.credentials_file, &self.environment.config_file];
+        if let Some(path) = given.into_iter().flatten().find(|path| path.contains('$')) {
+            return Err(CliError::usage_with(
+                format!("`{}` names a file of AWS profiles with a `$` in it", safe(path)),
+                "some AWS clients put the value of a variable there and others do not: write the whole path",
+            ));
+        }
         let (credentials, config) = files
             .ok_or_else(|| CliError::usage("no home folder is known, so neither are the AWS credentials"))?;
         Ok(ProfileFiles { credentials, config })

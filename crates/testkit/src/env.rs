@@ -113,6 +113,22 @@ impl TestEnv {
         run(command, stdin)
     }
 
+    /// Runs muster at another time, such as `+13h`: the clock of that process alone is put on.
+    #[must_use = "assert the exit status, or what was printed"]
+    pub fn muster_at(&self, time: &str, args: &[&str], env: &[(&str, &str)], stdin: &str) -> Ran {
+        let mut command = self.command_at(Some(time), &self.muster);
+        command.args(args).envs(env.iter().copied());
+        run(command, stdin)
+    }
+
+    /// Returns a command as [`TestEnv::command`] does, at another time if one is given.
+    pub fn command_at(&self, time: Option<&str>, program: impl AsRef<Path>) -> Command {
+        let Some(time) = time else { return self.command(program) };
+        let mut command = self.command("faketime");
+        command.args(["-f", time]).arg(program.as_ref());
+        command
+    }
+
     /// Returns where the binary is.
     pub fn binary(&self) -> &Path {
         &self.muster

@@ -14,7 +14,7 @@ mod served;
 
 pub use canned::canned;
 pub use env::{Ran, TestEnv};
-pub use python::{Moto, aws, python, venv};
+pub use python::{Moto, aws, aws_with, python, venv};
 pub use served::{Served, wait_for};
 
 /// Returns one number for an ordinary run of the tests, and another for `cargo xtask test --full`.

@@ -30,8 +30,13 @@ pub fn python(env: &TestEnv, script: &str, args: &[&str], variables: &[(&str, &s
 
 /// Runs the AWS CLI.
 pub fn aws(env: &TestEnv, args: &[&str]) -> Ran {
-    let mut command = env.command(venv("aws"));
-    command.args(args);
+    aws_with(env, None, args, &[])
+}
+
+/// Runs the AWS CLI with more environment, and at another time if one is given.
+pub fn aws_with(env: &TestEnv, time: Option<&str>, args: &[&str], variables: &[(&str, &str)]) -> Ran {
+    let mut command = env.command_at(time, venv("aws"));
+    command.args(args).envs(variables.iter().copied());
     run(command, "")
 }
 

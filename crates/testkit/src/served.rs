@@ -34,14 +34,28 @@ impl Served {
         Self::with(env, state, "", &["--verify-signatures"])
     }
 
+    /// Serves it with options of `sandbox serve`.
+    pub fn with_options(env: &TestEnv, state: &str, faults: &str, options: &[&str]) -> Self {
+        Self::with(env, Some(state), faults, options)
+    }
+
+    /// The same, at another time, such as `+13h`.
+    pub fn at(env: &TestEnv, time: &str, state: &str, options: &[&str]) -> Self {
+        Self::start(env, Some(time), Some(state), "", options)
+    }
+
     /// Serves it on a port that was used before.
     pub fn on_port(env: &TestEnv, state: Option<&str>, port: &str) -> Self {
         Self::with(env, state, "", &["--port", port])
     }
 
     fn with(env: &TestEnv, state: Option<&str>, faults: &str, options: &[&str]) -> Self {
+        Self::start(env, None, state, faults, options)
+    }
+
+    fn start(env: &TestEnv, time: Option<&str>, state: Option<&str>, faults: &str, options: &[&str]) -> Self {
         let log = env.path("requests.log");
-        let mut command = env.command(env.binary());
+        let mut command = env.command_at(time, env.binary());
         command.args(["sandbox", "serve", "--log"]).arg(&log).args(options);
         if let Some(state) = state {
             command.args(["--state", state]);

@@ -102,6 +102,28 @@ pub enum ProfileError {
         "it is laid out in a way that muster cannot change safely: a line that begins with blanks is read as the rest of the one before"
     )]
     OddLayout,
+    /// A blank that some clients take for one and others do not.
+    #[error("line {line} has a blank in it that is none for some AWS clients: type it anew")]
+    OddBlank {
+        /// Which, from 1.
+        line: usize,
+    },
+    /// A header that some clients read otherwise.
+    #[error(
+        "line {line} is a header that AWS clients read differently: write it as `[name]`, in the config file as `[profile name]`"
+    )]
+    OddHeader {
+        /// Which, from 1.
+        line: usize,
+    },
+    /// A key that the AWS CLI takes for every profile.
+    #[error(
+        "line {line} is in the section `[DEFAULT]`, which the AWS CLI takes for part of every profile: move it to `[default]`"
+    )]
+    Defaults {
+        /// Which, from 1.
+        line: usize,
+    },
     /// No profile can be called so.
     #[error("`{profile}` cannot be the name of a profile")]
     BadName {

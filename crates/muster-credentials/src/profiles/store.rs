@@ -14,6 +14,9 @@ use super::{Keys, Profile, ProfileError, RoleProfile, SERIAL_KEYS};
 /// How long another program that changes the files is waited for.
 pub const WRITE_WAIT: Duration = Duration::from_secs(30);
 
+/// How often a file is read anew that another program changes without a lock.
+const READS_MAX: u32 = 5;
+
 /// The longest file that is read, in bytes.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
 
@@ -109,7 +112,7 @@ impl ProfileFiles {
     pub fn edit<T>(
         &self,
         kind: FileKind,
-        change: impl FnOnce(&mut ProfileText) -> Result<T, ProfileError>,
+        change: impl Fn(&mut ProfileText) -> Result<T, ProfileError>,
     ) -> Result<T, ProfileError> {
         let path = self.path(kind);
         let failed = |error: std::io::Error| ProfileError::Io {
@@ -125,13 +128,22 @@ impl ProfileFiles {
             LockError::Held { .. } => ProfileError::Locked { path: path.to_owned() },
             LockError::Io { source, .. } => failed(source),
         })?;
-        let mut text = self.read(kind)?;
-        let before = Zeroizing::new(text.bytes().to_vec());
-        let done = change(&mut text).map_err(|source| in_file(path, source))?;
-        if *text.bytes() != **before {
-            replace(&real, text.bytes()).map_err(failed)?;
+        // What a crash left beside it holds secrets, too.
+        muster_durable::forget(&real).map_err(failed)?;
+        for _ in 0..READS_MAX {
+            let mut text = self.read(kind)?;
+            let before = Zeroizing::new(text.bytes().to_vec());
+            let done = change(&mut text).map_err(|source| in_file(path, source))?;
+            if *text.bytes() == **before {
+                return Ok(done);
+            }
+            // Others write without a lock: what they wrote meanwhile must not be lost.
+            if *self.read(kind)?.bytes() == **before {
+                replace(&real, text.bytes()).map_err(failed)?;
+                return Ok(done);
+            }
         }
-        Ok(done)
+        Err(ProfileError::Locked { path: path.to_owned() })
     }
 }
 
@@ -158,7 +170,8 @@ fn profile(name: &str, credentials: &ProfileText, config: &ProfileText) -> Optio
             let get = |key: &str| file.get(name, key).filter(|value| !value.is_empty());
             let secret = SecretString::from(get("aws_secret_access_key")?.as_str());
             let id = String::clone(&*get("aws_access_key_id")?);
-            let token = get("aws_session_token").or_else(|| get("aws_security_token"));
+            // In the order of the AWS CLI.
+            let token = get("aws_security_token").or_else(|| get("aws_session_token"));
             Some((Keys { id, secret, token: token.map(|token| SecretString::from(token.as_str())) }, kind))
         },
     );

@@ -31,11 +31,15 @@ pub struct ProfileText {
 struct Section {
     /// The profile's name; `None` of a section that is no profile.
     profile: Option<String>,
-    /// `[profile default]` goes before `[default]`.
-    is_prefixed: bool,
     line: usize,
     header: Range<usize>,
     entries: Vec<Entry>,
+}
+
+/// What the header of a section says.
+struct Header {
+    /// `None` of a section that is no profile.
+    profile: Option<String>,
 }
 
 /// A key with its value, and the lines that go on with it.
@@ -96,11 +100,8 @@ impl ProfileText {
     /// Returns a value, without a comment behind it. Of several the last one holds.
     pub fn get(&self, profile: &str, key: &str) -> Option<Zeroizing<String>> {
         let sections = self.sections();
-        let prefixed = |section: &&Section| section.is_prefixed;
-        let named = || sections.iter().filter(|section| section.profile.as_deref() == Some(profile));
-        let any_prefixed = named().any(|section| prefixed(&section));
-        let entries = named().filter(|section| !any_prefixed || section.is_prefixed);
-        let entry = entries.flat_map(|section| &section.entries).rfind(|entry| entry.key == key)?;
+        let named = sections.iter().filter(|section| section.profile.as_deref() == Some(profile));
+        let entry = named.flat_map(|section| &section.entries).rfind(|entry| entry.key == key)?;
         let first = without_comment(&self.bytes[entry.rest.clone()]).0;
         let more =
             self.bytes[entry.rest.end..entry.all.end].split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
@@ -217,14 +218,48 @@ impl ProfileText {
         names.into_iter().filter(|name| self.get(name, key).is_some_and(|found| *found == value)).collect()
     }
 
+    /// Refuses a file that AWS clients read differently from each other, as far as that could touch what is changed.
+    ///
+    /// Sources: Python's `configparser`, whose blanks are Unicode's and whose headers go up to the last bracket;
+    /// botocore's `configloader.build_profile_map`.
+    fn check(&self, sections: &[Section], profile: &str) -> Result<(), ProfileError> {
+        for (number, line) in self.bytes.split(|byte| *byte == b'\n').enumerate() {
+            let content = line.trim_ascii();
+            let is_text = !content.is_empty() && !is_comment(content);
+            if is_text && String::from_utf8_lossy(content).chars().any(is_odd_blank) {
+                return Err(ProfileError::OddBlank { line: number + 1 });
+            }
+            if !content.starts_with(b"[") {
+                continue;
+            }
+            let inside = |end: Option<usize>| end.map(|end| &content[1..end]);
+            let to_first = inside(content.iter().position(|byte| *byte == b']'));
+            let to_last = inside(content.iter().rposition(|byte| *byte == b']'));
+            let is_odd = to_first != to_last || to_first.is_some_and(|name| name != name.trim_ascii());
+            let name = to_first.map(String::from_utf8_lossy).unwrap_or_default();
+            let is_named = |name: &str| name.trim().trim_matches(['"', '\'']) == profile;
+            let after = name.trim().strip_prefix("profile").map(|rest| rest.trim_start_matches('s'));
+            let is_ours = is_named(&name) || after.is_some_and(is_named);
+            let is_config = self.kind == FileKind::Config && is_odd_config_name(&name, profile);
+            if (is_odd && is_ours) || is_config {
+                return Err(ProfileError::OddHeader { line: number + 1 });
+            }
+        }
+        // Python's name for what holds for all sections.
+        let defaults = sections.iter().filter(|section| section.profile.as_deref() == Some("DEFAULT"));
+        let ours = |entry: &&Entry| entry.key.starts_with("aws_");
+        match defaults.flat_map(|section| &section.entries).find(ours) {
+            Some(entry) => Err(ProfileError::Defaults { line: entry.line }),
+            None => Ok(()),
+        }
+    }
+
     /// Returns the one section of a profile. Two of them, or a key twice, are for a person to sort out: the AWS CLI
     /// refuses such a file, and other clients differ in which one they take.
     fn only<'s>(&self, sections: &'s [Section], profile: &str) -> Result<Option<&'s Section>, ProfileError> {
-        let named: Vec<&Section> =
+        self.check(sections, profile)?;
+        let candidates: Vec<&Section> =
             sections.iter().filter(|s| s.profile.as_deref() == Some(profile)).collect();
-        let prefixed: Vec<&Section> = named.iter().copied().filter(|section| section.is_prefixed).collect();
-        let candidates =
-            if prefixed.is_empty() || self.kind == FileKind::Credentials { named } else { prefixed };
         let twice =
             |what: String, first: usize, second: usize| ProfileError::Twice { what, lines: [first, second] };
         if let [first, second, ..] = candidates.as_slice() {
@@ -305,6 +340,31 @@ impl ProfileText {
         lines.filter(keeps).flatten().copied().collect()
     }
 
+    /// Returns what keeps the AWS CLI from reading the file at all, with the line it is in.
+    pub fn unreadable_to_the_cli(&self) -> Option<(usize, &'static str)> {
+        if self.bytes.starts_with(BOM) {
+            return Some((1, "a byte order mark"));
+        }
+        let sections = self.sections();
+        let mut lines = self.bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).enumerate();
+        let first = lines.find(|(_, line)| !line.is_empty() && !is_comment(line));
+        if let Some((number, _)) = first.filter(|(_, line)| !line.starts_with(b"[")) {
+            return Some((number + 1, "a key before the first section"));
+        }
+        for (position, section) in sections.iter().enumerate() {
+            let named = |other: &&Section| other.profile.is_some() && other.profile == section.profile;
+            if self.kind == FileKind::Credentials && sections[..position].iter().any(|s| named(&s)) {
+                return Some((section.line, "a section that is there twice"));
+            }
+            for (number, entry) in section.entries.iter().enumerate() {
+                if section.entries[..number].iter().any(|other| other.key == entry.key) {
+                    return Some((entry.line, "a key that is there twice"));
+                }
+            }
+        }
+        None
+    }
+
     /// Returns all that the file says, but for one key.
     fn values_but(&self, profile: &str, key: &str) -> Vec<(Option<String>, String, Zeroizing<Vec<u8>>)> {
         let mut values = Vec::new();
@@ -346,15 +406,9 @@ impl ProfileText {
                 }
                 continue;
             }
-            if let Some((profile, is_prefixed)) = self.header(content) {
+            if let Some(Header { profile }) = self.header(content) {
                 indent_of_key = None;
-                sections.push(Section {
-                    profile,
-                    is_prefixed,
-                    line: number,
-                    header: all,
-                    entries: Vec::new(),
-                });
+                sections.push(Section { profile, line: number, header: all, entries: Vec::new() });
                 continue;
             }
             let Some(section) = sections.last_mut() else { continue };
@@ -373,21 +427,34 @@ impl ProfileText {
     }
 
     /// Reads the header of a section: the profile that it is of, if it is of one.
-    fn header(&self, line: &[u8]) -> Option<(Option<String>, bool)> {
+    fn header(&self, line: &[u8]) -> Option<Header> {
         let inside = line.strip_prefix(b"[")?;
         let inside = &inside[..inside.iter().position(|byte| *byte == b']')?];
-        let Ok(name) = std::str::from_utf8(inside.trim_ascii()) else { return Some((None, false)) };
-        if self.kind == FileKind::Credentials {
-            return Some((Some(name.to_owned()), false));
-        }
-        if name == "default" {
-            return Some((Some(name.to_owned()), false));
+        let Ok(name) = std::str::from_utf8(inside.trim_ascii()) else {
+            return Some(Header { profile: None });
+        };
+        if self.kind == FileKind::Credentials || name == "default" {
+            return Some(Header { profile: Some(name.to_owned()) });
         }
         let named = name.strip_prefix("profile").filter(|rest| rest.starts_with(char::is_whitespace));
-        let named = named.map(|name| name.trim().trim_matches(['"', '\'']).to_owned());
-        let is_prefixed = named.is_some();
-        Some((named, is_prefixed))
+        Some(Header { profile: named.map(|name| name.trim().trim_matches(['"', '\'']).to_owned()) })
     }
+}
+
+/// Returns whether a header of the config file is taken for a profile by some clients and not, or otherwise, by others.
+fn is_odd_config_name(name: &str, profile: &str) -> bool {
+    let Some(rest) = name.strip_prefix("profile") else { return false };
+    let words = rest.trim();
+    let is_quoted = words.len() > 1 && words.starts_with(['"', '\'']) && words.ends_with(['"', '\'']);
+    let has_blanks = words.contains(char::is_whitespace) && !is_quoted;
+    let last = words.split_whitespace().next_back().unwrap_or_default();
+    let is_other = !rest.starts_with(char::is_whitespace) && last == profile;
+    is_other || (has_blanks && words == profile)
+}
+
+/// Returns whether Python takes a character for a blank, and other clients do not.
+fn is_odd_blank(c: char) -> bool {
+    (c.is_whitespace() && !matches!(c, ' ' | '\t' | '\r' | '\n')) || matches!(c, '\u{1c}'..='\u{1f}')
 }
 
 fn is_comment(line: &[u8]) -> bool {
@@ -408,7 +475,8 @@ fn without_comment(rest: &[u8]) -> (&[u8], &[u8]) {
 /// Refuses names of profiles that no section can have.
 pub(super) fn check_profile(profile: &str) -> Result<(), ProfileError> {
     let bad = |c: char| c.is_control() || matches!(c, '[' | ']' | '"' | '\'' | '#' | ';' | '\\');
-    if profile.is_empty() || profile.trim() != profile || profile.contains(bad) {
+    // `DEFAULT` is Python's name for what holds for all sections.
+    if profile.is_empty() || profile.trim() != profile || profile.contains(bad) || profile == "DEFAULT" {
         return Err(ProfileError::BadName { profile: profile.to_owned() });
     }
     Ok(())
@@ -463,7 +531,7 @@ mod tests {
             ),
             ("[p]\nk: old\n", "[p]\nk: new\n"),
             ("[p]\n# k = old\n", "[p]\nk = new\n# k = old\n"),
-            ("[ p ]\nx = 1\nunreadable\n", "[ p ]\nx = 1\nk = new\nunreadable\n"),
+            ("[p]\nx = 1\nunreadable\n", "[p]\nx = 1\nk = new\nunreadable\n"),
         ] {
             assert_eq!(set(before, "p", "k", "new"), after, "{before:?}");
         }
@@ -483,8 +551,9 @@ mod tests {
                         [profile \"has blank\"]\nregion = new\n";
         assert_eq!(file.bytes(), expected.as_bytes());
         assert_eq!(file.get("has blank", "region").unwrap().as_str(), "new");
-        let both = text(FileKind::Config, "[profile default]\nregion = a\n[default]\nregion = b\n");
-        assert_eq!(both.get("default", "region").unwrap().as_str(), "a");
+        let mut both = text(FileKind::Config, "[profile default]\nregion = a\n[default]\nregion = b\n");
+        assert_eq!(both.get("default", "region").unwrap().as_str(), "b");
+        assert!(both.set("default", "region", "c").is_err(), "clients differ in which one they take");
     }
 
     #[test]
@@ -514,6 +583,17 @@ mod tests {
         assert!(refused("[p]\nk = 1\nK = 2\n").contains("in lines 2 and 3"));
         // The header of `q` would become the rest of the new line.
         assert!(refused("[p]\n  [q]\nx = 1\n").contains("laid out in a way"));
+        // Python's blanks are Unicode's, and its headers go up to the last bracket.
+        assert!(refused("[p]\nk\u{a0}= 1\n").contains("line 2 has a blank"));
+        assert!(refused("[ p ]\nk = 1\n").contains("line 1 is a header"));
+        assert!(refused("[p] # see [42]\nk = 1\n").contains("line 1 is a header"));
+        assert!(refused("[DEFAULT]\naws_session_token = 1\n[p]\n").contains("line 2"));
+        assert_eq!(set("[ q ]\n# \u{a0}\n[p]\n", "p", "k", "v"), "[ q ]\n# \u{a0}\n[p]\nk = v\n");
+        for before in ["[profile p q]\n", "[profiles p]\nregion = x\n", "[ profile p ]\n"] {
+            let mut file = text(FileKind::Config, before);
+            let profile = if before.contains('q') { "p q" } else { "p" };
+            assert!(file.set(profile, "region", "new").is_err(), "{before}");
+        }
         let odd = ProfileText::new(FileKind::Credentials, Zeroizing::new(b"[p]\rk = v\r".to_vec()));
         assert!(odd.is_err_and(|error| error.to_string().contains("line 1 has a carriage return")));
     }
@@ -521,7 +601,7 @@ mod tests {
     #[test]
     fn names_and_values_that_would_be_read_as_something_else_are_refused() {
         let mut file = text(FileKind::Credentials, "");
-        for name in ["", " p", "p]", "p\n[q]", "p#", "\"p\""] {
+        for name in ["", " p", "DEFAULT", "p]", "p\n[q]", "p#", "\"p\""] {
             assert!(file.set(name, "k", "v").is_err(), "{name:?}");
         }
         for value in ["", "a b", "a\nb", "é"] {

@@ -31,8 +31,15 @@ impl Account {
             if let Some(policy) = call.params.get("PolicyArn") {
                 question = question.with("iam:PolicyARN", policy);
             }
-            if let Some(boundary) = call.params.get("PermissionsBoundary") {
+            if let Some(boundary) = self.boundary_of(call) {
                 question = question.with("iam:PermissionsBoundary", boundary);
+            }
+            for tag in call.params.tags().unwrap_or_default() {
+                let name = format!("aws:RequestTag/{}", tag.key);
+                question = question.with(&name, tag.value).with("aws:TagKeys", tag.key);
+            }
+            for key in call.params.list("TagKeys").unwrap_or_default() {
+                question = question.with("aws:TagKeys", key);
             }
             let caller = self.arn_of(&call.caller);
             match self.decide_own(call, &question) {
@@ -46,18 +53,28 @@ impl Account {
         Ok(())
     }
 
+    /// Returns the boundary that a condition looks at: the one that is given, else the one that the user has.
+    fn boundary_of(&self, call: &Call<'_>) -> Option<String> {
+        if matches!(call.action, "CreateUser" | "PutUserPermissionsBoundary") {
+            return call.params.get("PermissionsBoundary").map(str::to_owned);
+        }
+        self.current.users.get(&key(call.params.get("UserName")?))?.boundary.clone()
+    }
+
     /// Returns the ARN of what a call is about.
     fn resource_of(&self, call: &Call<'_>) -> String {
         let get = |name: &str| call.params.get(name);
         let path = get("Path").unwrap_or("/");
+        let is_new = matches!(call.action, "CreateUser" | "CreateGroup" | "CreateRole");
+        let prefix = get("PathPrefix").unwrap_or("/");
         let group = || {
             let name = get("GroupName").unwrap_or_default();
-            let found = self.current.groups.get(&key(name));
+            let found = self.current.groups.get(&key(name)).filter(|_| !is_new);
             found.map_or_else(|| self.arn(&format!("group{path}{name}")), |group| self.group_arn(group))
         };
         let role = || {
             let name = get("RoleName").unwrap_or_default();
-            let found = self.current.roles.get(&key(name));
+            let found = self.current.roles.get(&key(name)).filter(|_| !is_new);
             found.map_or_else(|| self.arn(&format!("role{path}{name}")), |role| self.role_arn(role))
         };
         match call.action {
@@ -75,11 +92,11 @@ impl Account {
             | "UpdateAccountPasswordPolicy"
             | "DeleteAccountPasswordPolicy"
             | "CreateAccountAlias"
-            | "ListAccountAliases"
-            | "ListUsers"
-            | "ListGroups"
-            | "ListRoles"
-            | "ListVirtualMFADevices" => "*".to_owned(),
+            | "ListAccountAliases" => "*".to_owned(),
+            "ListUsers" => self.arn(&format!("user{prefix}")),
+            "ListGroups" => self.arn(&format!("group{prefix}")),
+            "ListRoles" => self.arn(&format!("role{prefix}")),
+            "ListVirtualMFADevices" => self.arn("mfa/"),
             action if action.contains("Role") => role(),
             action if action.contains("Group") && !action.ends_with("ForUser") => group(),
             "GetAccessKeyLastUsed" => {
@@ -94,7 +111,7 @@ impl Account {
                     _ => None,
                 });
                 let name = name.unwrap_or_default();
-                let found = self.current.users.get(&key(&name));
+                let found = self.current.users.get(&key(&name)).filter(|_| !is_new);
                 found.map_or_else(|| self.arn(&format!("user{path}{name}")), |user| self.user_arn(user))
             }
         }

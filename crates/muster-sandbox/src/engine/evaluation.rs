@@ -50,9 +50,9 @@ impl Question {
 
 /// Judges a request by identity policies.
 pub fn decide<'d>(documents: impl IntoIterator<Item = &'d str>, question: &Question) -> Decision {
-    decide_with(documents, question, |statement| {
+    decide_with(documents, question, |statement, variables| {
         let resource = element(statement, "Resource", "NotResource", |pattern| {
-            glob(&pieces(pattern, question), &question.resource)
+            glob(&pieces(pattern, variables), &question.resource)
         });
         resource.unwrap_or(false)
     })
@@ -60,7 +60,7 @@ pub fn decide<'d>(documents: impl IntoIterator<Item = &'d str>, question: &Quest
 
 /// Judges a request by the policy that says who may assume a role. `principals` are what the caller is known by.
 pub fn decide_trust(document: &str, principals: &[String], question: &Question) -> Decision {
-    decide_with([document], question, |statement| {
+    decide_with([document], question, |statement, _| {
         let is_caller = |value: &Value| {
             let names = values_of(value);
             names.iter().any(|name| *name == "*" || principals.iter().any(|own| own == name))
@@ -76,19 +76,26 @@ pub fn decide_trust(document: &str, principals: &[String], question: &Question) 
 fn decide_with<'d>(
     documents: impl IntoIterator<Item = &'d str>,
     question: &Question,
-    is_about: impl Fn(&Value) -> bool,
+    is_about: impl Fn(&Value, &Question) -> bool,
 ) -> Decision {
+    let none = Question::default();
     let mut decision = Decision::ImplicitDeny;
     for document in documents {
         // What cannot be read allows nothing; IAM does not store such a policy.
         let Ok(document) = serde_json::from_str::<Value>(document) else { continue };
         let Some(statements) = document.get("Statement") else { continue };
+        // Older versions know no variables. Source: IAM User Guide, "IAM JSON policy elements: Version".
+        let variables =
+            if document.get("Version").is_some_and(|v| v == "2012-10-17") { question } else { &none };
         for statement in statements.as_array().map_or(std::slice::from_ref(statements), Vec::as_slice) {
             let action = element(statement, "Action", "NotAction", |pattern| {
                 let pattern = pattern.to_ascii_lowercase();
                 glob(&[Piece::Pattern(&pattern)], &question.action.to_ascii_lowercase())
             });
-            if !action.unwrap_or(false) || !is_about(statement) || !holds(statement, question) {
+            if !action.unwrap_or(false)
+                || !is_about(statement, variables)
+                || !holds(statement, question, variables)
+            {
                 continue;
             }
             match statement.get("Effect").and_then(Value::as_str) {
@@ -114,11 +121,13 @@ fn values_of(value: &Value) -> Vec<String> {
 }
 
 /// Returns whether all conditions of a statement hold.
-fn holds(statement: &Value, question: &Question) -> bool {
+fn holds(statement: &Value, question: &Question, variables: &Question) -> bool {
     let Some(conditions) = statement.get("Condition").and_then(Value::as_object) else { return true };
     conditions.iter().all(|(operator, keys)| {
         let keys = keys.as_object();
-        keys.is_some_and(|keys| keys.iter().all(|(key, wanted)| condition(operator, key, wanted, question)))
+        keys.is_some_and(|keys| {
+            keys.iter().all(|(key, wanted)| condition(operator, key, wanted, question, variables))
+        })
     })
 }
 
@@ -130,7 +139,7 @@ enum Set {
     All,
 }
 
-fn condition(operator: &str, key: &str, wanted: &Value, question: &Question) -> bool {
+fn condition(operator: &str, key: &str, wanted: &Value, question: &Question, variables: &Question) -> bool {
     let (set, operator) = match operator.split_once(':') {
         Some(("ForAnyValue", operator)) => (Set::Any, operator),
         Some(("ForAllValues", operator)) => (Set::All, operator),
@@ -151,7 +160,8 @@ fn condition(operator: &str, key: &str, wanted: &Value, question: &Question) -> 
         // Without the key, "not equal" holds and "equal" does not.
         return if_exists || set == Set::All || (negated && set == Set::One);
     };
-    let fits = |value: &String| wanted.iter().any(|wanted| test(&pieces(wanted, question), value)) != negated;
+    let fits =
+        |value: &String| wanted.iter().any(|wanted| test(&pieces(wanted, variables), value)) != negated;
     match set {
         Set::One | Set::Any => values.iter().any(fits),
         Set::All => values.iter().all(fits),
@@ -167,8 +177,10 @@ fn test_of(operator: &str) -> Option<(Test, bool)> {
         "StringNotEquals" => (equal, true),
         "StringEqualsIgnoreCase" | "Bool" => (equal_ignoring_case, false),
         "StringNotEqualsIgnoreCase" => (equal_ignoring_case, true),
-        "StringLike" | "ArnLike" | "ArnEquals" => (glob, false),
-        "StringNotLike" | "ArnNotLike" | "ArnNotEquals" => (glob, true),
+        "StringLike" => (glob, false),
+        "StringNotLike" => (glob, true),
+        "ArnLike" | "ArnEquals" => (arn, false),
+        "ArnNotLike" | "ArnNotEquals" => (arn, true),
         "NumericEquals" => {
             (|wanted, value| number(wanted, value, |a, b| (a - b).abs() < f64::EPSILON), false)
         }
@@ -234,6 +246,26 @@ fn equal(wanted: &[Piece<'_>], value: &str) -> bool {
 
 fn equal_ignoring_case(wanted: &[Piece<'_>], value: &str) -> bool {
     text(wanted).eq_ignore_ascii_case(value)
+}
+
+/// Matches an ARN part by part: a wildcard stands for nothing beyond its own of the six.
+fn arn(wanted: &[Piece<'_>], value: &str) -> bool {
+    let mut parts: Vec<Vec<Piece<'_>>> = vec![Vec::new()];
+    for piece in wanted {
+        let (text, is_pattern) = match piece {
+            Piece::Pattern(text) => (*text, true),
+            Piece::Literal(text) => (*text, false),
+        };
+        for (number, part) in text.splitn(7_usize.saturating_sub(parts.len()).max(1), ':').enumerate() {
+            if number > 0 {
+                parts.push(Vec::new());
+            }
+            let last = parts.len() - 1;
+            parts[last].push(if is_pattern { Piece::Pattern(part) } else { Piece::Literal(part) });
+        }
+    }
+    let values: Vec<&str> = value.splitn(6, ':').collect();
+    parts.len() == values.len() && parts.iter().zip(values).all(|(part, value)| glob(part, value))
 }
 
 fn number(wanted: &[Piece<'_>], value: &str, compare: fn(f64, f64) -> bool) -> bool {
@@ -389,6 +421,9 @@ mod tests {
             ("ForAllValues:StringEquals", "none", r#""x""#, true),
             ("ForAnyValue:StringEquals", "none", r#""x""#, false),
             ("ArnLike", "arn", r#""arn:aws:iam::*:role/*""#, true),
+            ("ArnLike", "arn", r#""arn:aws:*/y""#, false),
+            ("ArnNotEquals", "arn", r#""arn:aws:iam::123456789012:role/*""#, false),
+            ("ArnEquals", "arn", r#""${arn}""#, true),
             ("StringLike", "k", r#""${k}""#, true),
             ("StringEquals", "none", r#""${none}""#, false),
             ("StringLike", "k", r#""${none, 'V'}alue""#, true),
@@ -415,6 +450,9 @@ mod tests {
             allowed(own, &Question::new("iam:GetUser", "arn:aws:iam::1:user/")),
             Decision::ImplicitDeny
         );
+        let old = format!("{{\"Statement\":[{own}]}}");
+        let literal = Question::new("iam:GetUser", "arn:aws:iam::1:user/a").with("aws:username", "a");
+        assert_eq!(decide([old.as_str()], &literal), Decision::ImplicitDeny, "the version before variables");
         let stars = r#"{"Effect":"Allow","Action":"*","Resource":"a${*}b"}"#;
         assert_eq!(allowed(stars, &Question::new("x:y", "a*b")), Decision::Allowed);
         assert_eq!(allowed(stars, &Question::new("x:y", "aXb")), Decision::ImplicitDeny);

@@ -72,6 +72,7 @@ impl Account {
         let first = call.params.required("AuthenticationCode1", code)?;
         let second = call.params.required("AuthenticationCode2", code)?;
         let user = self.user_to_write(name)?;
+        self.check_self_service(call, &user)?;
         let mut device = self.device_to_write(serial)?;
         match &device.user {
             Some(owner) if *owner == key(&user.name) => {
@@ -152,6 +153,7 @@ impl Account {
     pub(super) fn deactivate_mfa_device(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
         let serial = call.params.required("SerialNumber", serial)?;
         let user = self.user_to_write(Self::user_meant(call)?)?;
+        self.check_self_service(call, &user)?;
         let mut device = self.assigned_device(serial, &user)?;
         device.user = None;
         device.enabled = None;
@@ -252,6 +254,18 @@ impl Account {
     pub(super) fn devices_of(&self, user: &User) -> impl Iterator<Item = &Arc<MfaDevice>> {
         let owner = key(&user.name);
         self.current.devices.values().filter(move |device| device.user.as_ref() == Some(&owner))
+    }
+
+    /// Whoever has a device adds or removes one of their own in an MFA session only.
+    /// Source: captures of real answers; AWS security bulletin AWS-2023-001.
+    fn check_self_service(&self, call: &Call<'_>, user: &User) -> Result<(), IamError> {
+        let is_self = call.caller == super::Caller::User(key(&user.name));
+        let has_mfa = call.session.as_ref().is_some_and(|session| session.mfa_at.is_some());
+        if is_self && !has_mfa && self.devices_of(user).next().is_some() {
+            let arn = self.user_arn(user);
+            return Err(IamError::denied(&arn, &format!("iam:{}", call.action), &arn));
+        }
+        Ok(())
     }
 
     fn device_to_write(&self, serial: &str) -> Result<MfaDevice, IamError> {

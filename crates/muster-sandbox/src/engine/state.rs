@@ -272,6 +272,9 @@ pub struct Session {
     /// When an MFA code was given for it, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mfa_at: Option<i64>,
+    /// When it was made, in seconds since 1970.
+    #[serde(default)]
+    pub issued: i64,
     /// When it ends, in seconds since 1970.
     pub expires: i64,
 }

@@ -95,6 +95,13 @@ impl Account {
     pub(super) fn assume_role(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
         let arn = call.params.required("RoleArn", role_arn)?;
         let name = call.params.required("RoleSessionName", session_name)?.to_owned();
+        for unsupported in ["Policy", "PolicyArns.member.1.arn", "Tags.member.1.Key"] {
+            if call.params.get(unsupported).is_some() {
+                return Err(IamError::validation(
+                    "Policies and tags of a session are not there in an embedded account",
+                ));
+            }
+        }
         let external = call.params.text("ExternalId", external_id)?;
         let (min, max, default) = ROLE_S;
         let duration = number_in(call.params, "DurationSeconds", min, max)?.unwrap_or(default);
@@ -118,7 +125,7 @@ impl Account {
         }
         .with("sts:RoleSessionName", &name);
         let account = [self.arn("root"), self.identity.account.clone()];
-        let by_name = decide_trust(&role.trust, std::slice::from_ref(&own), &question);
+        let by_name = decide_trust(&role.trust, &[own.clone(), self.principal_arn(&call.caller)], &question);
         let by_account = decide_trust(&role.trust, &account, &question);
         // Who is named needs nothing more; where the account is, the caller's own policies decide.
         let allowed = match (by_name, by_account) {
@@ -142,7 +149,8 @@ impl Account {
         }
         let id = format!("{}:{name}", role.id);
         let of = SessionOf::Role { role: role.id.clone(), name: name.clone() };
-        let session = self.new_session(call.now, of, mfa_at, duration);
+        // Source: IAM User Guide, "Secure API access with MFA": the credentials of a role carry no MFA information.
+        let session = self.new_session(call.now, of, None, duration);
         let assumed = Caller::Role { role: key(&role.name), session: name };
         let user = Reply::new().text("AssumedRoleId", id).text("Arn", self.arn_of(&assumed));
         Ok(Reply::new().nested("Credentials", credentials_reply(&session)).nested("AssumedRoleUser", user))
@@ -182,6 +190,7 @@ impl Account {
             token: self.new_secret(256),
             of,
             mfa_at,
+            issued: seconds(now),
             expires: seconds(now) + duration_s,
         });
         let is_over = |session: &Session| session.expires + REMEMBERED_S < seconds(now);
@@ -197,6 +206,15 @@ impl Account {
         }
         self.write(now, Edit::Session(session.id.clone(), Some(Arc::clone(&session))));
         session
+    }
+
+    /// Returns the ARN of a caller as policies know it: that of the role, where one was assumed.
+    fn principal_arn(&self, caller: &Caller) -> String {
+        let role = match caller {
+            Caller::Role { role, .. } => self.current.roles.get(role),
+            _ => None,
+        };
+        role.map_or_else(|| self.arn_of(caller), |role| self.role_arn(role))
     }
 
     /// Judges a request by the caller's own policies.
@@ -243,10 +261,28 @@ impl Account {
             .with("aws:CurrentTime", timestamp(seconds(call.now)))
             .with("aws:EpochTime", seconds(call.now))
             .with("aws:PrincipalAccount", &self.identity.account)
-            .with("aws:PrincipalArn", self.arn_of(&call.caller))
+            .with("aws:PrincipalArn", self.principal_arn(&call.caller))
+            .with("aws:PrincipalIsAWSService", false)
+            .with("aws:RequestedRegion", "us-east-1")
             .with("aws:SourceIp", "127.0.0.1")
-            .with("aws:SecureTransport", false)
-            .with("aws:ViaAWSService", false);
+            .with("aws:SecureTransport", true)
+            .with("aws:ViaAWSService", false)
+            .with(
+                "aws:PrincipalType",
+                match &call.caller {
+                    Caller::Administrator => "Account",
+                    Caller::User(_) => "User",
+                    Caller::Role { .. } => "AssumedRole",
+                },
+            );
+        if let Some(session) = &call.session {
+            question = question.with("aws:TokenIssueTime", timestamp(session.issued));
+        }
+        if let Caller::Role { role, session } = &call.caller
+            && let Some(role) = self.current.roles.get(role)
+        {
+            question = question.with("aws:userid", format!("{}:{session}", role.id));
+        }
         if let Caller::User(key) = &call.caller
             && let Some(user) = self.current.users.get(key)
         {

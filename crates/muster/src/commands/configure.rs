@@ -59,8 +59,9 @@ pub(crate) async fn run(context: &Context, args: &ConfigureArgs) -> Result<Exit,
     let given = given(context, args, &config, &mut prompter).await?;
     let profile = profile_of(context, &config, &given);
     let target = if args.no_suffix { profile.clone() } else { long_lived_name(&profile) };
-    if args.no_suffix && given.from.as_ref().is_some_and(|from| from.profile == profile) {
-        return Err(CliError::usage(format!("the key is in the profile `{}` already", safe(&profile))));
+    if given.from.as_ref().is_some_and(|from| from.profile == target) {
+        context.terminal.say(format_args!("The key is in the profile '{}' already.", safe(&target)));
+        return Ok(Exit::Ok);
     }
     let connected =
         if args.offline { None } else { connect(context, &config, &settings, &profile, &given).await? };
@@ -369,6 +370,14 @@ fn save(
             text.set(profile, "region", region)?;
             if target == profile { Ok(()) } else { text.set(target, "region", region) }
         })?;
+    }
+    for kind in [FileKind::Credentials, FileKind::Config] {
+        if let Some((line, what)) = files.read(kind)?.unreadable_to_the_cli() {
+            let path = files.path(kind).display();
+            context.terminal.warn(format_args!(
+                "the AWS CLI cannot read `{path}`, because of {what} in line {line}; muster leaves that as it is"
+            ));
+        }
     }
     #[cfg(unix)]
     if let Ok(meta) = files.credentials.metadata() {

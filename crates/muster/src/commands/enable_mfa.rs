@@ -17,7 +17,7 @@ use crate::context::{Connecting, Context, Session};
 use crate::environment::now_s;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::own::{Asker, Asking, LongLived, Own, Wanted, best_device, signing};
+use crate::own::{Asker, LongLived, Own, Wanted, best_device, signing};
 use crate::prompt::{Answer, Prompter, YesNo};
 use crate::terminal::safe;
 use crate::users::{
@@ -76,8 +76,7 @@ pub(crate) async fn run(context: &Context, args: &EnableMfaArgs) -> Result<Exit,
     let with_mfa =
         match best_device(&devices, &user).filter(|_| is_self && long_lived.is_some() && !args.dry_run) {
             Some(serial) => {
-                let wanted =
-                    Wanted { serial: Some(serial), duration_s: None, force: false, asking: Asking::AsUsual };
+                let wanted = Wanted { serial: Some(serial), ..Wanted::any() };
                 Some(session.with_keys(&crate::own::session(asker, &wanted, &mut prompter).await?.keys))
             }
             None => None,

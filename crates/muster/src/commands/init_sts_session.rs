@@ -98,6 +98,7 @@ fn wanted(args: &SessionArgs, duration_s: Option<i32>) -> Wanted {
         duration_s,
         force: args.force,
         asking: if is_process { Asking::OnTheTerminal } else { Asking::AsUsual },
+        announces: !is_process,
     }
 }
 

@@ -179,7 +179,7 @@ impl Job<'_> {
         };
         if has_room {
             journal.begin(&work.task(user, None, TaskKind::RotateOwnKey(task.clone())))?;
-            let rotation = Rotation { work, files: &own.files, user, task: &task };
+            let rotation = Rotation { work, files: &own.files, user, task: &task, poll: args.poll };
             if let Err(error) = Box::pin(rotation.rotate(self.long_lived.kind, &mut report)).await {
                 let is_undone = report.result == "undone";
                 report.fail(if is_undone { "not rotated" } else { "not finished" }, &error.to_string());
@@ -209,10 +209,12 @@ impl Job<'_> {
 fn planned(room: Option<Mutation>, user: &UserName, task: &OwnRotation) -> Vec<Mutation> {
     let mut calls: Vec<Mutation> = room.into_iter().collect();
     calls.push(Mutation::CreateAccessKey { user: user.clone() });
-    calls.push(Mutation::UpdateAccessKey { user: user.clone(), key: task.old.clone(), active: false });
-    if task.delete_old {
-        calls.push(Mutation::DeleteAccessKey { user: user.clone(), key: task.old.clone() });
-    }
+    let (user, key) = (user.clone(), task.old.clone());
+    calls.push(if task.delete_old {
+        Mutation::DeleteAccessKey { user, key }
+    } else {
+        Mutation::UpdateAccessKey { user, key, active: false }
+    });
     calls
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::context::Context;
-use crate::environment::{now_ms, now_s};
+use crate::environment::now_s;
 use crate::error::CliError;
 
 /// How long another program that asks the person is waited for.
@@ -83,23 +83,21 @@ pub(crate) struct Turn(Option<Lock>);
 
 impl Turn {
     /// Tells those who have been waiting that the person did not answer: they need not ask again.
-    pub(crate) fn give_up(&mut self) {
+    pub(crate) fn give_up(&mut self, context: &Context) {
         let Some(lock) = &mut self.0 else { return };
         let write = |file: &mut File| {
             file.set_len(0)?;
             file.rewind()?;
-            file.write_all(now_ms().to_string().as_bytes())
+            file.write_all(context.run.as_bytes())
         };
         // If it cannot be written, the next one asks once more.
         let _ = write(&mut lock.file);
     }
+}
 
-    /// Returns when somebody gave up last, in milliseconds since 1970.
-    fn given_up_ms(&mut self) -> Option<i64> {
-        let mut text = String::new();
-        self.0.as_mut()?.file.read_to_string(&mut text).ok()?;
-        text.trim().parse().ok()
-    }
+/// Returns which run gave up last. No times: clocks are put back.
+fn given_up(path: &Path) -> Option<String> {
+    std::fs::read_to_string(path).ok().filter(|run| !run.is_empty())
 }
 
 impl Cache {
@@ -124,7 +122,8 @@ impl Cache {
     /// Waits until nobody else is about to make the same session.
     pub(crate) async fn turn(&self, key: &CacheKey, interrupt: &Interrupt) -> Result<Turn, CliError> {
         let Some(path) = self.path(key, "lock") else { return Ok(Turn(None)) };
-        let began_ms = now_ms();
+        let before = given_up(&path);
+        let marked = path.clone();
         let (sender, receiver) = tokio::sync::oneshot::channel();
         // A thread of its own: waiting for a lock cannot be interrupted, and must not keep Ctrl-C from being obeyed.
         std::thread::spawn(move || sender.send(muster_durable::lock(&path, WAIT)));
@@ -134,14 +133,13 @@ impl Cache {
         };
         match lock {
             Ok(Ok(lock)) => {
-                let mut turn = Turn(Some(lock));
-                if turn.given_up_ms().is_some_and(|at| at > began_ms) {
+                if given_up(&marked) != before {
                     return Err(CliError::refused(
                         "the code was asked for by another program, and nobody answered",
                         "run this again to be asked",
                     ));
                 }
-                Ok(turn)
+                Ok(Turn(Some(lock)))
             }
             Ok(Err(LockError::Held { .. })) => Err(CliError::refused(
                 "another program has been asking for the code for ten minutes",
@@ -232,6 +230,14 @@ impl Cache {
         let written = serde_json::to_writer(&mut *bytes, &written).map_err(std::io::Error::from);
         if let Err(error) = written.and_then(|()| muster_durable::replace(&path, &bytes)) {
             context.terminal.warn(format_args!("the session is not kept: `{}`: {error}", path.display()));
+        }
+    }
+
+    /// Lets sessions that were made with one key be found by another one of the same user: they outlive the key.
+    pub(crate) fn copy(&self, context: &Context, from: &str, to: &str) {
+        for found in self.all(context).into_iter().filter(|found| found.key.access_key_id == from) {
+            let key = CacheKey { access_key_id: to.to_owned(), ..found.key };
+            self.put(context, &key, &found.session);
         }
     }
 

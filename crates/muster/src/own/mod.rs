@@ -118,6 +118,9 @@ pub(crate) fn move_keys(
     to: &str,
     serial: Option<&str>,
 ) -> Result<(), CliError> {
+    if from.profile == to && from.kind == FileKind::Credentials {
+        return Ok(());
+    }
     files.check_writable(from.kind)?;
     files.edit(FileKind::Credentials, |text| {
         text.put_keys(to, &from.keys.id, &from.keys.secret)?;

@@ -1,13 +1,16 @@
 //! Replacing one's own access key: at every moment the file holds one that works.
 
+use std::time::Duration;
+
 use muster_aws::{Creation, Kind, OpenTask, OwnRotation, StepError, TaskEnd, access_keys};
 use muster_core::estate::KeyFacts;
 use muster_core::mutation::Mutation;
 use muster_core::name::UserName;
 use muster_credentials::profiles::{FileKind, ProfileFiles};
 
+use super::cache::Cache;
 use super::session::{Asker, Wanted};
-use super::{Asking, LongLived, long_lived_of, signing};
+use super::{LongLived, long_lived_of, signing};
 use crate::context::Session;
 use crate::error::CliError;
 use crate::prompt::Prompter;
@@ -36,7 +39,7 @@ pub(crate) async fn own_keys(
         }
     }
     asker.context.terminal.say("The key alone may not do this; an MFA session may.");
-    let wanted = Wanted { serial: None, duration_s: None, force: false, asking: Asking::AsUsual };
+    let wanted = Wanted { announces: false, ..Wanted::any() };
     let made = super::session(asker, &wanted, prompter).await?;
     let session = session.with_keys(&made.keys);
     let keys = access_keys(&session.account.gateway, user).await?;
@@ -49,7 +52,12 @@ pub(crate) struct Rotation<'a> {
     pub(crate) files: &'a ProfileFiles,
     pub(crate) user: &'a UserName,
     pub(crate) task: &'a OwnRotation,
+    /// The wait between two tries of the new key.
+    pub(crate) poll: Duration,
 }
+
+/// The same for `recover`.
+const POLL: Duration = Duration::from_secs(1);
 
 impl Rotation<'_> {
     /// Makes a new key, saves it, and goes on with it. The task has been begun.
@@ -91,7 +99,7 @@ impl Rotation<'_> {
     async fn go_on(&self, new: &LongLived, report: &mut UserReport) -> Result<(), CliError> {
         let Work { context, session, .. } = self.work;
         context.terminal.say("Waiting until AWS knows the new key everywhere...");
-        match session.account.with_keys(&signing(&new.keys)).prove().await {
+        match session.account.with_keys(&signing(&new.keys)).prove(self.poll).await {
             Ok(()) => {}
             Err(error) if error.kind == Kind::Interrupted => {
                 return Err(CliError::Interrupted(
@@ -111,11 +119,14 @@ impl Rotation<'_> {
         // From here on there is no way back, and none is needed.
         let _shield = session.account.gateway.shield();
         self.switch(new, report)?;
-        self.take_away(report).await
+        self.take_away(new, report).await
     }
 
     /// Puts the new key wherever the old one is; in the file that holds it, in one step.
     fn switch(&self, new: &LongLived, report: &mut UserReport) -> Result<(), CliError> {
+        // The person's sessions go on, and are found by the new key.
+        let cache = Cache::open(self.work.context);
+        cache.copy(self.work.context, &self.task.old, &new.keys.id);
         let other = if new.kind == FileKind::Credentials { FileKind::Config } else { FileKind::Credentials };
         for kind in [new.kind, other] {
             if kind == other && self.files.read(kind)?.holders("aws_access_key_id", &self.task.old).is_empty()
@@ -134,20 +145,27 @@ impl Rotation<'_> {
                 report.notes.push(format!("the profile '{profile}' has the new key"));
             }
         }
+        cache.clear(self.work.context, &self.task.old)?;
         Ok(())
     }
 
-    /// Switches the old key off, or deletes it.
-    async fn take_away(&self, report: &mut UserReport) -> Result<(), CliError> {
+    /// Switches the old key off, or deletes it: signed with itself or with a session, because IAM may not know the new one
+    /// yet.
+    async fn take_away(&self, new: &LongLived, report: &mut UserReport) -> Result<(), CliError> {
         let (user, key) = (self.user.clone(), self.task.old.clone());
-        let inactive = Mutation::UpdateAccessKey { user: user.clone(), key: key.clone(), active: false };
-        let mut good = self.work.step(&inactive, report).await;
-        if good && self.task.delete_old {
-            good = self.work.step(&Mutation::DeleteAccessKey { user, key }, report).await;
-        }
-        if !good {
-            report.errors.extend(report.steps.last().and_then(|step| step.error.clone()));
-            return Ok(());
+        let call = if self.task.delete_old {
+            Mutation::DeleteAccessKey { user, key }
+        } else {
+            Mutation::UpdateAccessKey { user, key, active: false }
+        };
+        if !self.work.step(&call, report).await {
+            // A key that is gone cannot be asked again whether it is, where the answer was lost.
+            let first = report.steps.pop();
+            let session = self.work.session.with_keys(&signing(&new.keys));
+            if !(Work { session: &session, ..self.work }).step(&call, report).await {
+                report.errors.extend(first.and_then(|step| step.error));
+                return Ok(());
+            }
         }
         let what = if self.task.delete_old { "deleted" } else { "inactive" };
         report.notes.push(format!("the old key {} is {what}", self.task.old));
@@ -160,13 +178,15 @@ impl Rotation<'_> {
     /// Takes the new key away again.
     async fn undo(&self, new: &str, kind: FileKind, report: &mut UserReport) -> Result<(), CliError> {
         let delete = Mutation::DeleteAccessKey { user: self.user.clone(), key: new.to_owned() };
-        if !self.work.step(&delete, report).await {
-            let error = report.steps.last().and_then(|step| step.error.clone()).unwrap_or_default();
-            return Err(StepError::Other(format!(
-                "the new key {new} could not be taken away again: {error}"
-            ))
-            .into());
+        let deleted = self.work.step(&delete, report).await;
+        // With it all is as it was: it is no change to report.
+        let step = report.steps.pop();
+        if !deleted {
+            let error = step.and_then(|step| step.error).unwrap_or_default();
+            let message = format!("the new key {new} could not be taken away again: {error}");
+            return Err(StepError::Other(message).into());
         }
+        report.notes.push("the new key is deleted again".to_owned());
         self.files.edit(kind, |text| text.remove_profile(&waiting_name(&self.task.profile)))?;
         self.work.session.save()?;
         self.work.journal.end(self.user, TaskEnd::Undone)?;
@@ -185,7 +205,7 @@ impl Rotation<'_> {
         let is_there = |id: &str| now.iter().any(|key| key.id == id);
         if let Some(current) = current.as_ref().filter(|c| is_new(&c.keys.id) && is_there(&c.keys.id)) {
             self.files.edit(current.kind, |text| text.remove_profile(&waiting_name(&task.profile)))?;
-            return self.take_away(report).await;
+            return self.take_away(current, report).await;
         }
         if let Some(waiting) = waiting.as_ref().filter(|w| is_new(&w.keys.id) && is_there(&w.keys.id)) {
             return self.go_on(waiting, report).await;
@@ -209,9 +229,9 @@ impl Rotation<'_> {
                 return Ok(());
             }
         }
-        if let Some(waiting) = waiting {
-            self.files.edit(waiting.kind, |text| text.remove_profile(&waiting_name(&task.profile)))?;
-        }
+        // Also what a crash left beside the file goes with an edit.
+        let kind = waiting.or(current).map_or(FileKind::Credentials, |found| found.kind);
+        self.files.edit(kind, |text| text.remove_profile(&waiting_name(&task.profile)))?;
         "undone".clone_into(&mut report.result);
         self.work.session.save()?;
         self.work.journal.end(self.user, TaskEnd::Undone)?;
@@ -246,7 +266,7 @@ pub(crate) async fn recover(
     let mut prompter = work.context.prompter();
     let (with_mfa, now) = own_keys(asker, work.session, user, &mut prompter).await?;
     let work = Work { session: with_mfa.as_ref().unwrap_or(work.session), ..*work };
-    let rotation = Rotation { work, files: &own.files, user, task };
+    let rotation = Rotation { work, files: &own.files, user, task, poll: POLL };
     rotation.resume(&now, &mut report).await?;
     Ok(report)
 }

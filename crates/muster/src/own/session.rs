@@ -27,6 +27,15 @@ pub(crate) struct Wanted {
     pub(crate) force: bool,
     /// Where the person is asked.
     pub(crate) asking: Asking,
+    /// Says which account it is about, where that was not said yet.
+    pub(crate) announces: bool,
+}
+
+impl Wanted {
+    /// Any session that is there or can be made.
+    pub(crate) fn any() -> Self {
+        Self { serial: None, duration_s: None, force: false, asking: Asking::AsUsual, announces: false }
+    }
 }
 
 /// The role to take on in a session.
@@ -97,7 +106,7 @@ pub(crate) async fn session(
             Ok(made)
         }
         Err(error) => {
-            turn.give_up();
+            turn.give_up(context);
             Err(error)
         }
     }
@@ -150,7 +159,7 @@ pub(crate) async fn with_session(
             Ok(made)
         }
         Err(error) => {
-            turn.give_up();
+            turn.give_up(context);
             Err(error)
         }
     }
@@ -210,7 +219,7 @@ async fn connect(asker: Asker<'_>, long_lived: &LongLived, wanted: &Wanted) -> R
     let how = Connecting {
         keys: Some(signing(&long_lived.keys)),
         profile: Some(asker.own.profile.clone()),
-        silent: wanted.asking == Asking::OnTheTerminal,
+        silent: !wanted.announces,
         changes: false,
     };
     asker.context.connect_as(asker.config, asker.settings, how).await

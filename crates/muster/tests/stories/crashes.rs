@@ -331,7 +331,7 @@ fn is_over(saga: Saga, ran: &Ran) -> bool {
 }
 
 /// Does a piece of work for each number, several at once, all of them whatever fails.
-fn for_each(numbers: impl Iterator<Item = u64>, work: impl Fn(u64) + Sync) {
+pub(crate) fn for_each(numbers: impl Iterator<Item = u64>, work: impl Fn(u64) + Sync) {
     let queue = Mutex::new(numbers.collect::<VecDeque<u64>>());
     let failed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {

@@ -10,18 +10,23 @@
 mod bad_input;
 mod clients;
 mod commands;
+mod configure;
 mod crashes;
 mod create_user;
 mod credentials;
 mod demo;
+mod enable_mfa;
 mod faults;
 mod leaving;
 mod links;
+mod person;
 mod prompts;
+mod rotation;
 mod sandbox;
 mod screen;
 mod sealing;
 mod secrets;
+mod sessions;
 mod sort_users;
 mod terminal;
 
