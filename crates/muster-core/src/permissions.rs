@@ -25,13 +25,27 @@ pub enum Command {
     DisableUser,
     /// `restore-user`.
     RestoreUser,
+    /// `configure`, for looking the MFA device up.
+    Configure,
+    /// `enable-mfa`, for oneself.
+    EnableMfa,
+    /// `enable-mfa --user-name`.
+    EnableMfaOfOthers,
+    /// `init-sts-session`, for looking the MFA device up: the session itself needs no permission.
+    InitStsSession,
+    /// `assume-role`, where the role trusts the account and not the user by name.
+    AssumeRole,
+    /// `rotate-my-key`.
+    RotateMyKey,
+    /// `rotate-key`.
+    RotateKey,
     /// `recover`, for whatever was begun.
     Recover,
 }
 
 impl Command {
     /// Every command, with its name on the command line.
-    pub const ALL: [(&'static str, Self); 9] = [
+    pub const ALL: [(&'static str, Self); 15] = [
         ("create-default-groups", Self::CreateDefaultGroups),
         ("sort-users", Self::SortUsers),
         ("snapshot", Self::Snapshot),
@@ -40,6 +54,12 @@ impl Command {
         ("delete-user", Self::DeleteUser),
         ("disable-user", Self::DisableUser),
         ("restore-user", Self::RestoreUser),
+        ("configure", Self::Configure),
+        ("enable-mfa", Self::EnableMfa),
+        ("init-sts-session", Self::InitStsSession),
+        ("assume-role", Self::AssumeRole),
+        ("rotate-my-key", Self::RotateMyKey),
+        ("rotate-key", Self::RotateKey),
         ("recover", Self::Recover),
     ];
 }
@@ -68,7 +88,8 @@ pub fn policy(commands: &[Command], settings: &Settings, partition: &str, accoun
     let creates = is(Command::CreateUser);
     let (deletes, disables, restores) =
         (is(Command::DeleteUser), is(Command::DisableUser), is(Command::RestoreUser));
-    let about_users = creates || deletes || disables || restores;
+    let rotates = is(Command::RotateKey);
+    let about_users = creates || deletes || disables || restores || rotates;
 
     let mut statements = Vec::new();
     if about_users || any(&[Command::SortUsers, Command::Snapshot, Command::Revert]) {
@@ -129,16 +150,68 @@ pub fn policy(commands: &[Command], settings: &Settings, partition: &str, accoun
         let actions = ["iam:DeleteLoginProfile", "iam:TagUser", "iam:UntagUser"];
         statements.push(statement("MarkTheDisabled", &actions, &json!(users)));
     }
+    if rotates {
+        let actions = ["iam:CreateAccessKey", "iam:UpdateAccessKey", "iam:DeleteAccessKey"];
+        statements.push(statement("ReplaceKeys", &actions, &json!(users)));
+    }
+    statements.extend(own_credentials(commands, partition, account, &users));
     if disables {
         statements.push(statement("NameRoles", &["iam:ListRoles"], &json!("*")));
         let roles = format!("arn:{partition}:iam::{account}:role/*");
         statements.push(statement("EndSessionsOfRoles", &["iam:PutRolePolicy"], &json!(roles)));
     }
-    if about_users || any(&[Command::CreateDefaultGroups, Command::SortUsers, Command::Revert]) {
+    let shows_alias = [
+        Command::CreateDefaultGroups,
+        Command::SortUsers,
+        Command::Revert,
+        Command::EnableMfa,
+        Command::EnableMfaOfOthers,
+        Command::RotateMyKey,
+    ];
+    if about_users || any(&shows_alias) {
         statements.push(statement("ShowTheAlias", &["iam:ListAccountAliases"], &json!("*")));
     }
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
+
+/// Returns what people need for their own credentials: about themselves, by the variable for their name.
+fn own_credentials(commands: &[Command], partition: &str, account: &str, users: &str) -> Vec<Value> {
+    let recovers = commands.contains(&Command::Recover);
+    let is = |command: Command| recovers || commands.contains(&command);
+    let user = |path: &str| format!("arn:{partition}:iam::{account}:user/{path}${{aws:username}}");
+    let me = json!([user(""), user("*/")]);
+    let devices = json!(format!("arn:{partition}:iam::{account}:mfa/*"));
+    let mut statements = Vec::new();
+    if is(Command::RotateMyKey) {
+        statements.push(statement("ReplaceMyKeys", &REPLACE_MY_KEYS, &me));
+    }
+    let (mine, of_others) = (is(Command::EnableMfa), is(Command::EnableMfaOfOthers));
+    if mine || of_others || [Command::Configure, Command::InitStsSession].iter().any(|command| is(*command)) {
+        let whose = if of_others { json!(users) } else { me.clone() };
+        statements.push(statement("SeeMfaDevices", &["iam:ListMFADevices"], &whose));
+    }
+    if mine || of_others {
+        let whose = if of_others { json!(users) } else { me };
+        statements.push(statement("EnableMfaDevices", &["iam:GetUser", "iam:EnableMFADevice"], &whose));
+        let actions = ["iam:CreateVirtualMFADevice", "iam:TagMFADevice", "iam:DeleteVirtualMFADevice"];
+        statements.push(statement("MakeMfaDevices", &actions, &devices));
+        statements.push(statement("FindLeftovers", &["iam:ListVirtualMFADevices"], &json!("*")));
+    }
+    if is(Command::AssumeRole) {
+        let roles = format!("arn:{partition}:iam::{account}:role/*");
+        statements.push(statement("TakeOnRoles", &["sts:AssumeRole"], &json!(roles)));
+    }
+    statements
+}
+
+/// What replacing one's own access key takes. Without the last one, no key is known to be unused.
+const REPLACE_MY_KEYS: [&str; 5] = [
+    "iam:ListAccessKeys",
+    "iam:CreateAccessKey",
+    "iam:UpdateAccessKey",
+    "iam:DeleteAccessKey",
+    "iam:GetAccessKeyLastUsed",
+];
 
 /// What reading all that hangs on a user takes.
 const SEE_A_USER: [&str; 12] = [

@@ -691,6 +691,9 @@ pub(crate) struct PermissionsArgs {
     /// For runs that create missing groups
     #[arg(long, alias = "create_groups")]
     pub(crate) create_groups: bool,
+    /// For `enable-mfa --user-name`
+    #[arg(long)]
+    pub(crate) of_others: bool,
     /// The commands; all if none is named
     #[arg(value_name = "COMMAND")]
     pub(crate) commands: Vec<String>,

@@ -24,6 +24,9 @@ pub(crate) fn run(context: &Context, args: &PermissionsArgs) -> Result<Exit, Cli
         };
         commands.push(*command);
     }
+    if args.of_others && commands.contains(&Command::EnableMfa) {
+        commands.push(Command::EnableMfaOfOthers);
+    }
     if commands.is_empty() {
         commands = Command::ALL.iter().map(|(_, command)| *command).collect();
     }

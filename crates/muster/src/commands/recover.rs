@@ -226,7 +226,7 @@ async fn one(work: &Work<'_>, open: &OpenTask, options: &Options<'_>) -> Result<
                 settings: options.settings,
                 own: &own,
             };
-            rotation::recover(work, asker, open, task).await
+            Box::pin(rotation::recover(work, asker, open, task)).await
         }
         TaskKind::RotateKey { known } => super::rotate_key::resume(work, open, known).await,
         TaskKind::Delete => match found(work, open).await? {

@@ -1,6 +1,6 @@
 //! `muster rotate-my-key`
 
-use muster_aws::{Journal, OpenTask, OwnRotation, TaskKind};
+use muster_aws::{Journal, Kind, OpenTask, OwnRotation, StepError, TaskKind};
 use muster_core::config::{Overrides, Tool};
 use muster_core::estate::KeyFacts;
 use muster_core::keys::{Removal, removable};
@@ -14,7 +14,7 @@ use crate::context::{Config, Connecting, Context, Session};
 use crate::environment::{now_s, rfc3339};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::own::rotation::{Rotation, own_keys};
+use crate::own::rotation::{Rotation, own_keys, with_mfa};
 use crate::own::{Asker, LongLived, Own, signing};
 use crate::prompt::{Answer, Prompter, YesNo};
 use crate::terminal::safe;
@@ -170,39 +170,76 @@ impl Job<'_> {
             return Report::new(context, session, true, vec![report], None).show(context);
         }
         let journal = Journal::create(&session.home, &context.record_head(config, session), now_s)?;
-        let work = Work { context, session, journal: &journal, folder: self.folder };
-        let mut report = UserReport::new(user, None);
-        journal.about(user);
-        let has_room = match &room {
-            Some(room) => work.step(room, &mut report).await,
-            None => true,
-        };
-        if has_room {
-            journal.begin(&work.task(user, None, TaskKind::RotateOwnKey(task.clone())))?;
-            let rotation = Rotation { work, files: &own.files, user, task: &task, poll: args.poll };
-            if let Err(error) = Box::pin(rotation.rotate(self.long_lived.kind, &mut report)).await {
-                let is_undone = report.result == "undone";
-                report.fail(if is_undone { "not rotated" } else { "not finished" }, &error.to_string());
-                context.changed.set(!is_undone || room.is_some());
-            }
-        } else {
-            let error = report.steps.last().and_then(|step| step.error.clone()).unwrap_or_default();
-            report.fail("not rotated", &error);
+        let mut carried = self.carry_out(session, &journal, &task, room.as_ref()).await?;
+        if let Some(action) = carried.denied
+            && let Some(session) = with_mfa(self.asker, session, action, prompter).await?
+        {
+            carried = self.carry_out(&session, &journal, &task, room.as_ref()).await?;
         }
         session.save()?;
-        let record = if report.result == "not rotated" {
+        let record = if carried.report.result == "not rotated" {
             journal.close()?.display().to_string()
         } else {
-            super::close_journal(context, journal, std::slice::from_ref(&report))?
+            super::close_journal(context, journal, std::slice::from_ref(&carried.report))?
         };
-        if report.result == "rotated" && !args.delete_old {
+        if carried.report.result == "rotated" && !args.delete_old {
             context.terminal.say(format_args!(
                 "If nothing misses the old key, delete it with `muster rotate-my-key --finish --profile {}`.",
                 safe(&own.profile)
             ));
         }
-        Report::new(context, session, false, vec![report], Some(record)).show(context)
+        Report::new(context, session, false, vec![carried.report], Some(record)).show(context)
     }
+
+    /// Makes room, and rotates.
+    async fn carry_out(
+        &self,
+        session: &Session,
+        journal: &Journal,
+        task: &OwnRotation,
+        room: Option<&Mutation>,
+    ) -> Result<Carried, CliError> {
+        let Asker { context, own, .. } = self.asker;
+        let user = self.user;
+        let work = Work { context, session, journal, folder: self.folder };
+        let mut report = UserReport::new(user, None);
+        let mut denied = None;
+        journal.about(user);
+        let has_room = match room {
+            Some(room) => work.step(room, &mut report).await,
+            None => true,
+        };
+        if has_room {
+            journal.begin(&work.task(user, None, TaskKind::RotateOwnKey(task.clone())))?;
+            let rotation = Rotation { work, files: &own.files, user, task, poll: self.args.poll };
+            if let Err(error) = Box::pin(rotation.rotate(self.long_lived.kind, &mut report)).await {
+                denied = match &error {
+                    CliError::Step(StepError::Call(error))
+                        if error.kind == Kind::Denied && room.is_none() =>
+                    {
+                        Some("iam:CreateAccessKey")
+                    }
+                    _ => None,
+                };
+                let is_undone = report.result == "undone";
+                report.fail(if is_undone { "not rotated" } else { "not finished" }, &error.to_string());
+                context.changed.set(!is_undone || room.is_some());
+            }
+        } else {
+            let step = report.steps.last();
+            denied = step.filter(|step| step.is_denied).map(|_| "iam:DeleteAccessKey");
+            let error = step.and_then(|step| step.error.clone()).unwrap_or_default();
+            report.fail("not rotated", &error);
+        }
+        Ok(Carried { report, denied })
+    }
+}
+
+/// What came of a rotation.
+struct Carried {
+    report: UserReport,
+    /// What was denied before anything was done.
+    denied: Option<&'static str>,
 }
 
 /// Returns the calls that a rotation would make.

@@ -29,21 +29,32 @@ pub(crate) async fn own_keys(
     prompter: &mut Prompter<'_>,
 ) -> Result<(Option<Session>, Vec<KeyFacts>), CliError> {
     match access_keys(&session.account.gateway, user).await {
-        Ok(keys) => return Ok((None, keys)),
-        Err(error) if error.kind != Kind::Denied => return Err(error.into()),
-        Err(error) => {
-            let has_device = asker.own.serial.is_some() || asker.context.global.mfa_code.is_some();
-            if !has_device || asker.own.long_lived.is_none() {
+        Ok(keys) => Ok((None, keys)),
+        Err(error) if error.kind == Kind::Denied => {
+            let Some(session) = with_mfa(asker, session, "iam:ListAccessKeys", prompter).await? else {
                 return Err(error.into());
-            }
+            };
+            let keys = access_keys(&session.account.gateway, user).await?;
+            Ok((Some(session), keys))
         }
+        Err(error) => Err(error.into()),
     }
-    asker.context.terminal.say("The key alone may not do this; an MFA session may.");
-    let wanted = Wanted { announces: false, ..Wanted::any() };
-    let made = super::session(asker, &wanted, prompter).await?;
-    let session = session.with_keys(&made.keys);
-    let keys = access_keys(&session.account.gateway, user).await?;
-    Ok((Some(session), keys))
+}
+
+/// Makes an MFA session for what the key alone may not do; `None` if there is no device.
+pub(crate) async fn with_mfa(
+    asker: Asker<'_>,
+    session: &Session,
+    action: &str,
+    prompter: &mut Prompter<'_>,
+) -> Result<Option<Session>, CliError> {
+    let has_device = asker.own.serial.is_some() || asker.context.global.mfa_code.is_some();
+    if !has_device || asker.own.long_lived.is_none() {
+        return Ok(None);
+    }
+    asker.context.terminal.say(format_args!("The key alone may not call {action}; an MFA session may."));
+    let made = super::session(asker, &Wanted::any(), prompter).await?;
+    Ok(Some(session.with_keys(&made.keys)))
 }
 
 /// A rotation under way.
@@ -62,8 +73,7 @@ const POLL: Duration = Duration::from_secs(1);
 impl Rotation<'_> {
     /// Makes a new key, saves it, and goes on with it. The task has been begun.
     pub(crate) async fn rotate(&self, kind: FileKind, report: &mut UserReport) -> Result<(), CliError> {
-        let Work { context, session, journal, .. } = self.work;
-        context.changed.set(true);
+        let Work { session, journal, .. } = self.work;
         let creation = Creation {
             account: &session.account,
             journal,
@@ -74,11 +84,12 @@ impl Rotation<'_> {
             Ok(new) => new,
             Err(StepError::Call(error)) if error.effect == muster_aws::Effect::None => {
                 journal.end(self.user, TaskEnd::Undone)?;
-                context.changed.set(false);
-                return Err(error.into());
+                "undone".clone_into(&mut report.result);
+                return Err(StepError::Call(error).into());
             }
             Err(error) => return Err(error.into()),
         };
+        self.work.context.changed.set(true);
         report.notes.push(format!("the new key is {}", new.id));
         let waiting = waiting_name(&self.task.profile);
         let saved = self.files.edit(kind, |text| text.put_keys(&waiting, &new.id, &new.secret));

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use muster_aws::{Creation, Effect, OpenTask, Sent, StepError, TaskEnd, estate, roles};
+use muster_aws::{Creation, Effect, Kind, OpenTask, Sent, StepError, TaskEnd, estate, roles};
 use muster_core::departure::{
     DENY_POLICY, Quarantine, clearing, deny, deny_attached, is_denied, lifting, lifting_after,
     may_be_assumed_by, quarantine, restoration, revocation,
@@ -133,7 +133,8 @@ impl Work<'_> {
         };
         let unsure = matches!(&sent, Err(StepError::Call(error)) if error.effect == Effect::Unknown);
         self.context.changed.set(self.context.changed.get() || outcome == Outcome::Done || unsure);
-        report.steps.push(Step { call: call.clone(), outcome, error });
+        let is_denied = matches!(&sent, Err(StepError::Call(error)) if error.kind == Kind::Denied);
+        report.steps.push(Step { call: call.clone(), outcome, error, is_denied });
         sent.is_ok()
     }
 
@@ -588,6 +589,7 @@ impl Work<'_> {
                 call: Mutation::CreateLoginProfile { user: now.user.clone() },
                 outcome: Outcome::Done,
                 error: None,
+                is_denied: false,
             });
             let mut handover = Handover::new(material.sealer, &now.user);
             handover.password(&password)?;

@@ -33,6 +33,9 @@ pub(crate) struct Step {
     pub(crate) call: Mutation,
     pub(crate) outcome: Outcome,
     pub(crate) error: Option<String>,
+    /// It failed for want of permission.
+    #[serde(skip)]
+    pub(crate) is_denied: bool,
 }
 
 /// What was done about one user.
@@ -82,7 +85,7 @@ impl UserReport {
 
     /// Puts down calls that would be made.
     pub(crate) fn planned(mut self, calls: impl IntoIterator<Item = Mutation>) -> Self {
-        let planned = |call| Step { call, outcome: Outcome::Planned, error: None };
+        let planned = |call| Step { call, outcome: Outcome::Planned, error: None, is_denied: false };
         self.steps.extend(calls.into_iter().map(planned));
         self
     }

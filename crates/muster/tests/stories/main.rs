@@ -17,6 +17,7 @@ mod credentials;
 mod demo;
 mod enable_mfa;
 mod faults;
+mod least;
 mod leaving;
 mod links;
 mod person;

@@ -241,6 +241,25 @@ fn a_key_whose_answer_is_lost_is_not_left_alive() {
     }
 }
 
+/// A policy that lets keys be listed without MFA, and not made: one session does for that, too.
+#[test]
+fn a_session_is_made_when_the_first_change_is_denied() {
+    let policy = MFA_ONLY.replace("\"iam:ListMFADevices\"", "\"iam:List*\",\"iam:GetAccessKeyLastUsed\"");
+    for two_keys in [false, true] {
+        let mut account = account(&policy);
+        if two_keys {
+            let other = json!({ "id": "AKIAEXAMPLEAAAAAAAA2", "secret": "E", "active": false, "created": 1_700_000_000 });
+            account["users"][0]["access_keys"].as_array_mut().unwrap().push(other);
+        }
+        let person = Person::new(&account, "");
+        person.env.write(".aws/credentials", credentials());
+        let args = ["rotate-my-key", "--profile", "me", "--yes", "--poll", "20ms"];
+        let ran = person.muster_typing(&args, &format!("{}\n", code(0))).exits(0).prints("rotated");
+        assert_eq!(ran.stderr.matches("MFA code of").count(), 1, "{}", ran.stderr);
+        assert_eq!(keys(&person).iter().filter(|(_, active)| *active).count(), 1);
+    }
+}
+
 /// The answer to the call that takes the old key away is lost: the key that signed it cannot ask again.
 #[test]
 fn an_old_key_that_signs_its_own_end_goes_for_certain() {
