@@ -75,7 +75,7 @@ pub(crate) async fn run(context: &Context, args: &RotateMyKeyArgs) -> Result<Exi
         "young enough".clone_into(&mut report.result);
         return Report::new(context, session, args.dry_run, vec![report], None).show(context);
     }
-    job.rotate(&mut prompter).await
+    Box::pin(job.rotate(&mut prompter)).await
 }
 
 /// Finishes or undoes what an earlier run left of a rotation; returns how that ended, unless the rotation is to begin anew.

@@ -17,6 +17,7 @@ mod credentials;
 mod demo;
 mod enable_mfa;
 mod faults;
+mod first_day;
 mod least;
 mod leaving;
 mod links;
