@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_iam::types::AccessKeyMetadata;
 use muster_core::departure::RUN_TAG;
 use muster_core::mutation::Mutation;
 use muster_core::name::UserName;
@@ -19,6 +20,9 @@ use crate::send::{Sender, iam_tags, patiently};
 
 /// How long something that a lost call may have made is waited for before it is believed not to be there.
 const SETTLE: Duration = Duration::from_secs(30);
+
+/// How far a time that AWS tells may be from what its clock said a moment before, in seconds.
+const CLOCK_SLACK_S: i64 = 120;
 
 /// The wait between two looks for it.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -313,6 +317,7 @@ impl Creation<'_> {
         let gateway = &self.account.gateway;
         let send = async || {
             let (first, mut lost) = (Instant::now(), false);
+            let since_s = self.journal.now_s() + gateway.server_is_ahead_s() - CLOCK_SLACK_S;
             loop {
                 let created = patiently(gateway, async || {
                     gateway
@@ -330,7 +335,7 @@ impl Creation<'_> {
                             secret: SecretString::from(key.secret_access_key),
                         };
                         if lost {
-                            self.delete_strange_keys(known, Some(&key.id))
+                            self.delete_strange_keys(known, Some(&key.id), since_s)
                                 .await
                                 .map_err(CallError::unsure)?;
                         }
@@ -341,7 +346,10 @@ impl Creation<'_> {
                         lost = true;
                         // One look that finds nothing proves nothing: reads lag behind writes.
                         while lost && begun.elapsed() < SETTLE {
-                            lost = !self.delete_strange_keys(known, None).await.map_err(CallError::unsure)?;
+                            lost = !self
+                                .delete_strange_keys(known, None, since_s)
+                                .await
+                                .map_err(CallError::unsure)?;
                             gateway.wait(LOOK_AGAIN).await;
                         }
                     }
@@ -352,8 +360,13 @@ impl Creation<'_> {
         self.journal.recorded(&mutation, send).await
     }
 
-    /// Deletes keys that were not there before and are not the one we have; returns whether there was any.
-    async fn delete_strange_keys(&self, known: &[String], ours: Option<&str>) -> Result<bool, CallError> {
+    /// Deletes keys that were made since and are not the one we have; returns whether there was any.
+    async fn delete_strange_keys(
+        &self,
+        known: &[String],
+        ours: Option<&str>,
+        since_s: i64,
+    ) -> Result<bool, CallError> {
         let gateway = &self.account.gateway;
         let listed = patiently(gateway, async || {
             gateway
@@ -363,7 +376,8 @@ impl Creation<'_> {
                 .await
         })
         .await?;
-        let ids = listed.access_key_metadata().iter().filter_map(|key| key.access_key_id());
+        let new = |key: &&AccessKeyMetadata| key.create_date().is_none_or(|at| at.secs() >= since_s);
+        let ids = listed.access_key_metadata().iter().filter(new).filter_map(|key| key.access_key_id());
         let strange = ids.filter(|id| Some(*id) != ours && !known.iter().any(|known| known == id));
         let strange: Vec<String> = strange.map(str::to_owned).collect();
         for id in &strange {

@@ -213,6 +213,16 @@ impl Journal {
         self.record.durable_line(&Line::Learned { user: user.clone(), user_id: user_id.to_owned() })
     }
 
+    /// Writes down the id of an access key that was made.
+    pub fn made_key(&self, user: &UserName, key: &str) -> Result<(), RecordError> {
+        self.record.durable_line(&Line::MadeKey { user: user.clone(), key: key.to_owned() })
+    }
+
+    /// Returns what time it is, in seconds since 1970.
+    pub(crate) fn now_s(&self) -> i64 {
+        (self.clock)()
+    }
+
     /// Writes down that a task is ended.
     pub fn end(&self, user: &UserName, how: TaskEnd) -> Result<(), RecordError> {
         self.record.durable_line(&Line::Ended { user: user.clone(), how })
@@ -306,6 +316,8 @@ pub struct OpenTask {
     pub calls: Vec<Mutation>,
     /// Files that were about to be there: name, and hash of the content.
     pub files: Vec<(String, String)>,
+    /// Ids of access keys that were made.
+    pub keys: Vec<String>,
     /// When it began, and when something was last written down about it: seconds since 1970.
     pub window: (i64, i64),
 }
@@ -321,6 +333,7 @@ impl OpenTask {
             all.runs.extend(task.runs.iter().cloned());
             all.calls.extend(task.calls.iter().cloned());
             all.files.extend(task.files.iter().cloned());
+            all.keys.extend(task.keys.iter().cloned());
             all.window = (all.window.0.min(task.window.0), all.window.1.max(task.window.1));
         }
         Some(all)
@@ -339,6 +352,7 @@ impl OpenJournal {
                     user_id: task.user_id.clone(),
                     calls: Vec::new(),
                     files: Vec::new(),
+                    keys: Vec::new(),
                     window: (*at_s, *at_s),
                 }),
                 Line::Before { mutation, state, .. } => {
@@ -353,6 +367,11 @@ impl OpenJournal {
                 Line::Learned { user, user_id } => {
                     for task in open.iter_mut().filter(|task| task.task.user == *user) {
                         task.user_id = Some(user_id.clone());
+                    }
+                }
+                Line::MadeKey { user, key } => {
+                    for task in open.iter_mut().filter(|task| task.task.user == *user) {
+                        task.keys.push(key.clone());
                     }
                 }
                 Line::File { user, name, sha256, at_s } => {

@@ -102,6 +102,13 @@ pub enum Line {
         /// Its id.
         user_id: String,
     },
+    /// An access key was made.
+    MadeKey {
+        /// Whose.
+        user: UserName,
+        /// Its id.
+        key: String,
+    },
     /// A file is about to be there.
     File {
         /// The user it is about.

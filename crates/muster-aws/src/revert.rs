@@ -44,6 +44,7 @@ pub fn undos(lines: &[Line], roster: &Roster, is_protected: impl Fn(&User) -> bo
             }
             Line::Begin { .. }
             | Line::Learned { .. }
+            | Line::MadeKey { .. }
             | Line::File { .. }
             | Line::Ended { .. }
             | Line::End { .. } => {}

@@ -28,7 +28,7 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, value_name = "REGION")]
     pub(crate) region: Option<String>,
     /// Call this address instead of AWS
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", value_parser = parse_url)]
     pub(crate) endpoint_url: Option<String>,
     /// Read this config file (or `MUSTER_CONFIG`)
     #[arg(long, global = true, value_name = "FILE")]
@@ -83,6 +83,18 @@ pub(crate) enum Output {
 /// `--rate`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Rate(pub(crate) muster_aws::Rate);
+
+/// Reads an address, of which the SDK takes for granted that it is one.
+pub(crate) fn parse_url(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    let host = rest.and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let good =
+        |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}');
+    if !host.is_empty() && text.chars().all(good) {
+        return Ok(text.to_owned());
+    }
+    Err("an address is written like https://iam.amazonaws.com or http://127.0.0.1:4711".to_owned())
+}
 
 fn parse_rate(text: &str) -> Result<Rate, String> {
     if text == "auto" {

@@ -13,7 +13,7 @@ use muster_core::config::{
 };
 use muster_core::name::UserName;
 use muster_core::roster::Roster;
-use muster_credentials::profiles::ProfileFiles;
+use muster_credentials::profiles::{FileKind, ProfileFiles};
 use muster_sandbox::{Sandbox, StateFile};
 use zeroize::Zeroizing;
 
@@ -247,6 +247,9 @@ impl Context {
     /// Shows why a run ended.
     pub(crate) fn show_error(&self, error: &CliError) {
         let mut text = error.to_string();
+        if self.changed.get() {
+            text = text.replace("; nothing was changed", "; what was done before is done");
+        }
         for cause in std::iter::successors(std::error::Error::source(error), |cause| cause.source()) {
             let cause = cause.to_string();
             if !text.contains(&cause) {
@@ -279,6 +282,25 @@ impl Context {
         how: Connecting,
     ) -> Result<Session, CliError> {
         let Connecting { changes, keys, profile: own_profile, silent } = how;
+        for (name, url) in &self.environment.endpoints {
+            crate::cli::parse_url(url).map_err(|problem| {
+                CliError::usage_with(
+                    format!("{name} is set to `{}`: {problem}", safe(url)),
+                    "unset it, or correct it",
+                )
+            })?;
+        }
+        let of_profile = own_profile.as_deref().or(self.given_profile()).unwrap_or("default");
+        let configured = self.profile_files().ok().and_then(|files| files.read(FileKind::Config).ok());
+        if let Some(url) = configured.and_then(|config| config.get(of_profile, "endpoint_url")) {
+            crate::cli::parse_url(&url).map_err(|problem| {
+                let profile = safe(of_profile);
+                CliError::usage(format!(
+                    "the profile `{profile}` has the endpoint_url `{}`: {problem}",
+                    safe(&url)
+                ))
+            })?;
+        }
         let sandbox = self.global.sandbox.as_deref().map(|path| self.sandbox(path)).transpose()?;
         let profile = own_profile.clone().or_else(|| self.global.profile.clone());
         let profile = profile.or_else(|| {

@@ -17,6 +17,8 @@ pub(crate) struct Environment {
     pub(crate) endpoint: Option<String>,
     /// `AWS_ENDPOINT_URL_STS` or `AWS_ENDPOINT_URL`.
     pub(crate) sts_endpoint: Option<String>,
+    /// Variables that name an endpoint, as they are set.
+    pub(crate) endpoints: Vec<(&'static str, String)>,
     /// `AWS_SHARED_CREDENTIALS_FILE`.
     pub(crate) credentials_file: Option<String>,
     /// `AWS_CONFIG_FILE`.
@@ -44,7 +46,11 @@ impl Environment {
         let state = etcetera::choose_base_strategy().ok().and_then(|base| {
             etcetera::BaseStrategy::state_dir(&base).or(Some(etcetera::BaseStrategy::data_dir(&base)))
         });
+        let names = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_IAM", "AWS_ENDPOINT_URL_STS"];
+        let endpoints =
+            names.into_iter().filter_map(|name| Some((name, std::env::var(name).ok()?))).collect();
         Self {
+            endpoints,
             home,
             state,
             profile: text("AWS_PROFILE").or_else(|| text("AWS_DEFAULT_PROFILE")),

@@ -66,7 +66,8 @@ fn main() -> ExitCode {
         Err(error) => {
             context.show_error(&error);
             // What fails after changes were made has not "failed with nothing changed".
-            if context.changed.get() { Exit::Partial } else { error.exit() }
+            let exit = error.exit();
+            if context.changed.get() && exit != Exit::Interrupted { Exit::Partial } else { exit }
         }
     };
     #[cfg(debug_assertions)]

@@ -1,7 +1,7 @@
 //! Questions to a person: menus on a terminal, plain lines from a pipe.
 
 use std::fmt::Display;
-use std::io::{BufRead as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use muster_aws::Interrupt;
 use secrecy::SecretString;
@@ -29,6 +29,31 @@ fn ask_the_terminal(question: &str) -> Option<String> {
     let mut line = String::new();
     let read = std::io::BufReader::new(terminal).read_line(&mut line).ok()?;
     (read > 0).then_some(line)
+}
+
+/// The terminal does not show what is typed until this is dropped.
+#[cfg(unix)]
+struct Echo(std::fs::File, rustix::termios::Termios);
+
+#[cfg(unix)]
+impl Echo {
+    fn off() -> Option<Self> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let terminal = std::fs::OpenOptions::new().read(true).write(true).open(TERMINAL).ok()?;
+        let before = tcgetattr(&terminal).ok()?;
+        let mut silent = before.clone();
+        silent.local_modes -= LocalModes::ECHO;
+        tcsetattr(&terminal, OptionalActions::Flush, &silent).ok()?;
+        Some(Self(terminal, before))
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Echo {
+    fn drop(&mut self) {
+        let _ = rustix::termios::tcsetattr(&self.0, rustix::termios::OptionalActions::Now, &self.1);
+        let _ = self.0.write_all(b"\n");
+    }
 }
 
 /// Wrong answers to one question before it is skipped.
@@ -196,6 +221,19 @@ impl<'c> Prompter<'c> {
                     Answer::Interrupted
                 }
                 Err(_) => Answer::End,
+            };
+        }
+        #[cfg(unix)]
+        if std::io::stdin().is_terminal() {
+            // stderr goes elsewhere, and what is typed would be seen all the same.
+            let Some(echo) = Echo::off() else { return Answer::End };
+            let answer = self.text_on_the_terminal(question).await;
+            drop(echo);
+            return match answer {
+                Answer::Given(line) => Answer::Given(SecretString::from(line)),
+                Answer::Skipped => Answer::Skipped,
+                Answer::End => Answer::End,
+                Answer::Interrupted => Answer::Interrupted,
             };
         }
         self.terminal.ask(question);

@@ -124,6 +124,12 @@ pub enum ProfileError {
         /// Which, from 1.
         line: usize,
     },
+    /// A session would write over a key that does not end.
+    #[error("the profile `{profile}` holds a long-lived access key, which a session would overwrite")]
+    LongLived {
+        /// The profile.
+        profile: String,
+    },
     /// No profile can be called so.
     #[error("`{profile}` cannot be the name of a profile")]
     BadName {

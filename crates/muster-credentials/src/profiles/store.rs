@@ -107,6 +107,17 @@ impl ProfileFiles {
         Ok(())
     }
 
+    /// Finds out beforehand whether a change could be made; nothing is written.
+    pub fn rehearse(
+        &self,
+        kind: FileKind,
+        change: impl Fn(&mut ProfileText) -> Result<(), ProfileError>,
+    ) -> Result<(), ProfileError> {
+        self.check_writable(kind)?;
+        let mut text = self.read(kind)?;
+        change(&mut text).map_err(|source| in_file(self.path(kind), source))
+    }
+
     /// Changes a file: takes the lock, reads, changes, and puts the new text in its place in one step. Nothing is written
     /// where nothing has changed.
     pub fn edit<T>(
@@ -203,9 +214,13 @@ impl ProfileText {
         Ok(())
     }
 
-    /// Puts a session into a profile, with the time at which it ends.
+    /// Puts a session into a profile, with the time at which it ends. A long-lived key is never written over by one.
     pub fn put_session(&mut self, profile: &str, keys: &Keys, expiration: &str) -> Result<(), ProfileError> {
         use secrecy::ExposeSecret as _;
+        let has = |key: &str| self.get(profile, key).is_some_and(|value| !value.is_empty());
+        if has("aws_access_key_id") && !has("aws_session_token") && !has("aws_security_token") {
+            return Err(ProfileError::LongLived { profile: profile.to_owned() });
+        }
         self.set(profile, "aws_access_key_id", &keys.id)?;
         self.set(profile, "aws_secret_access_key", keys.secret.expose_secret())?;
         if let Some(token) = &keys.token {

@@ -183,6 +183,9 @@ impl ProfileText {
 
     /// Takes a key of a profile away, with the lines that go on with it.
     pub fn remove(&mut self, profile: &str, key: &str) -> Result<(), ProfileError> {
+        if self.get(profile, key).is_none() {
+            return Ok(());
+        }
         let sections = self.sections();
         if let Some(entry) = self.only(&sections, profile)?.and_then(|section| section.entry(key)) {
             let all = entry.all.clone();
@@ -194,6 +197,9 @@ impl ProfileText {
 
     /// Takes a profile away: its header and its keys. Comments stay.
     pub fn remove_profile(&mut self, profile: &str) -> Result<(), ProfileError> {
+        if !self.has(profile) {
+            return Ok(());
+        }
         let sections = self.sections();
         let Some(section) = self.only(&sections, profile)? else { return Ok(()) };
         let mut ranges: Vec<Range<usize>> = section.entries.iter().map(|entry| entry.all.clone()).collect();

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use muster_aws::{ConnectError, Kind, mfa_devices};
 use muster_core::config::{Overrides, Tool};
-use muster_credentials::profiles::{FileKind, Keys, ProfileFiles, ProfileText, SERIAL_KEYS};
-use muster_credentials::sealing::{SealedWith, open, take_from_bundle};
+use muster_credentials::profiles::{FileKind, Keys, ProfileError, ProfileFiles, ProfileText, SERIAL_KEYS};
+use muster_credentials::sealing::{AskPassphrase, SealedWith, open, take_from_bundle};
 use muster_credentials::{CsvKey, read_csv_keys};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
@@ -30,8 +30,8 @@ struct Given {
     profile: Option<String>,
     /// The section that it leaves.
     from: Option<LongLived>,
-    /// The CSV file also holds a password.
-    has_password: bool,
+    /// What else the CSV file holds, that is perhaps nowhere else.
+    also: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -57,7 +57,7 @@ pub(crate) async fn run(context: &Context, args: &ConfigureArgs) -> Result<Exit,
     }
     let mut prompter = context.prompter();
     let given = given(context, args, &config, &mut prompter).await?;
-    let profile = profile_of(context, &config, &given);
+    let profile = profile_of(context, &config, &given, args.no_suffix);
     let target = if args.no_suffix { profile.clone() } else { long_lived_name(&profile) };
     if given.from.as_ref().is_some_and(|from| from.profile == target) {
         context.terminal.say(format_args!("The key is in the profile '{}' already.", safe(&target)));
@@ -82,8 +82,14 @@ pub(crate) async fn run(context: &Context, args: &ConfigureArgs) -> Result<Exit,
             return Ok(Exit::Left);
         }
     }
-    save(context, &files, &given, &profile, &target, serial.as_deref(), connected.as_ref())?;
-    context.changed.set(true);
+    let saving = Saving {
+        given: &given,
+        profile: &profile,
+        target: &target,
+        serial: serial.as_deref(),
+        connected: connected.as_ref(),
+    };
+    save(context, &files, &saving)?;
     let csv_deleted = match &args.from_csv {
         Some(path) => delete_csv(context, args, path, &given, &mut prompter).await?,
         None => false,
@@ -107,13 +113,13 @@ pub(crate) async fn run(context: &Context, args: &ConfigureArgs) -> Result<Exit,
 }
 
 /// Returns the profile for sessions: the one that was named, else the one that came with the key.
-fn profile_of(context: &Context, config: &Config, given: &Given) -> String {
+fn profile_of(context: &Context, config: &Config, given: &Given, no_suffix: bool) -> String {
     let is_named = context.global.profile.is_some() || context.environment.profile.is_some();
     let profile = match &given.profile {
         Some(profile) if !is_named => profile.clone(),
         _ => context.meant_profile(config),
     };
-    let plain = profile.strip_suffix("-nomfa").filter(|name| !name.is_empty());
+    let plain = profile.strip_suffix("-nomfa").filter(|name| !name.is_empty() && !no_suffix);
     plain.map_or(profile.clone(), str::to_owned)
 }
 
@@ -131,9 +137,10 @@ async fn given(
     } else if let Some(name) = &args.from_profile {
         let from = Own::of(context, name)?.long_lived()?.clone();
         let Keys { id, secret, .. } = from.keys.clone();
-        Given { id, secret, profile: None, from: Some(from), has_password: false }
+        Given { id, secret, profile: Some(from.profile.clone()), from: Some(from), also: None }
     } else {
-        let name = profile_of(context, config, &Given::typed(String::new(), SecretString::from("")));
+        let name =
+            profile_of(context, config, &Given::typed(String::new(), SecretString::from("")), args.no_suffix);
         of_prompts(&name, prompter).await?
     };
     let is_id = |id: &str| {
@@ -158,7 +165,7 @@ async fn given(
 
 impl Given {
     fn typed(id: String, secret: SecretString) -> Self {
-        Self { id, secret, profile: None, from: None, has_password: false }
+        Self { id, secret, profile: None, from: None, also: None }
     }
 }
 
@@ -215,10 +222,14 @@ async fn of_csv(path: &Path, user: Option<&str>, prompter: &mut Prompter<'_>) ->
         },
     };
     let CsvKey { id, secret, has_password, .. } = keys.swap_remove(chosen);
-    Ok(Given {
-        has_password: has_password || keys.iter().any(|key| key.has_password),
-        ..Given::typed(id, secret)
-    })
+    let also = if !keys.is_empty() {
+        Some("the keys of other users")
+    } else if has_password {
+        Some("a password")
+    } else {
+        None
+    };
+    Ok(Given { also, ..Given::typed(id, secret) })
 }
 
 fn of_bundle(context: &Context, path: &Path, identities: &[PathBuf]) -> Result<Given, CliError> {
@@ -230,7 +241,8 @@ fn of_bundle(context: &Context, path: &Path, identities: &[PathBuf]) -> Result<G
         let usual = ssh.iter().flat_map(|ssh| ["id_ed25519", "id_rsa"].map(|name| ssh.join(name)));
         identities.extend(usual.filter(|path| path.exists()));
     }
-    let opened = open(&sealed, how, &identities, ask_passphrase)?;
+    let ask: AskPassphrase = if context.global.no_input { |_| None } else { ask_passphrase };
+    let opened = open(&sealed, how, &identities, ask)?;
     let wrong = || CliError::usage(format!("there is no access key in `{}`", path.display()));
     let text = ProfileText::new(FileKind::Credentials, opened).map_err(|_| wrong())?;
     let profile = text.profiles().into_iter().next().ok_or_else(wrong)?;
@@ -346,30 +358,51 @@ async fn may_replace(
     agreed(context, prompter, &question).await
 }
 
-fn save(
-    context: &Context,
-    files: &ProfileFiles,
-    given: &Given,
-    profile: &str,
-    target: &str,
-    serial: Option<&str>,
-    connected: Option<&Session>,
-) -> Result<(), CliError> {
-    match &given.from {
-        Some(from) => move_keys(files, from, target, serial)?,
-        None => files.edit(FileKind::Credentials, |text| {
-            text.put_keys(target, &given.id, &given.secret)?;
-            match serial {
-                Some(serial) => text.put_serial(target, serial),
-                None => forget_foreign_serial(text, target, connected),
-            }
-        })?,
+/// What is about to be saved, and where.
+struct Saving<'a> {
+    given: &'a Given,
+    profile: &'a str,
+    target: &'a str,
+    serial: Option<&'a str>,
+    connected: Option<&'a Session>,
+}
+
+impl Saving<'_> {
+    /// Puts the key and the serial number in their place.
+    fn put(&self, text: &mut ProfileText) -> Result<(), ProfileError> {
+        text.put_keys(self.target, &self.given.id, &self.given.secret)?;
+        match self.serial {
+            Some(serial) => text.put_serial(self.target, serial),
+            None => forget_foreign_serial(text, self.target, self.connected),
+        }
     }
-    if let Some(region) = &context.global.region {
-        files.edit(FileKind::Config, |text| {
-            text.set(profile, "region", region)?;
-            if target == profile { Ok(()) } else { text.set(target, "region", region) }
-        })?;
+
+    fn put_region(&self, text: &mut ProfileText, region: &str) -> Result<(), ProfileError> {
+        text.set(self.profile, "region", region)?;
+        if self.target == self.profile { Ok(()) } else { text.set(self.target, "region", region) }
+    }
+}
+
+fn save(context: &Context, files: &ProfileFiles, saving: &Saving<'_>) -> Result<(), CliError> {
+    let region = context.global.region.as_deref();
+    // All of it can be saved, or nothing is.
+    files.rehearse(FileKind::Credentials, |text| {
+        saving.put(text)?;
+        match &saving.given.from {
+            Some(from) if from.kind == FileKind::Credentials => text.take_keys(&from.profile),
+            _ => Ok(()),
+        }
+    })?;
+    if let Some(region) = region {
+        files.rehearse(FileKind::Config, |text| saving.put_region(text, region))?;
+    }
+    match &saving.given.from {
+        Some(from) => move_keys(context, files, from, saving.target, saving.serial)?,
+        None => files.edit(FileKind::Credentials, |text| saving.put(text))?,
+    }
+    context.changed.set(true);
+    if let Some(region) = region {
+        files.edit(FileKind::Config, |text| saving.put_region(text, region))?;
     }
     for kind in [FileKind::Credentials, FileKind::Config] {
         if let Some((line, what)) = files.read(kind)?.unreadable_to_the_cli() {
@@ -397,7 +430,7 @@ fn forget_foreign_serial(
     text: &mut ProfileText,
     target: &str,
     connected: Option<&Session>,
-) -> Result<(), muster_credentials::profiles::ProfileError> {
+) -> Result<(), ProfileError> {
     let Some(session) = connected else { return Ok(()) };
     for key in SERIAL_KEYS {
         if text.get(target, key).is_some_and(|serial| check_serial(&serial, &session.account).is_err()) {
@@ -416,10 +449,16 @@ async fn delete_csv(
     prompter: &mut Prompter<'_>,
 ) -> Result<bool, CliError> {
     let file = path.display();
-    if given.has_password && !args.delete_csv {
+    if let Some(also) = given.also {
         context.terminal.say(format_args!(
-            "`{file}` holds a password too: delete it when you have signed in with that (--delete-csv deletes it now)"
+            "`{file}` holds {also} too, so it stays: delete it when that is saved elsewhere"
         ));
+        return Ok(false);
+    }
+    if path.is_symlink() {
+        context
+            .terminal
+            .say(format_args!("`{file}` is a link: delete what it leads to, which still holds the key"));
         return Ok(false);
     }
     // An offer is not something that --yes agrees to: what is deleted is gone.

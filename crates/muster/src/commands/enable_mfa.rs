@@ -111,7 +111,11 @@ impl Job<'_> {
                 config,
                 profile: None,
             };
-            recover(context, session, &options).await?;
+            let users = recover(context, session, &options).await?;
+            let problems: Vec<String> = users.into_iter().flat_map(|report| report.errors).collect();
+            if !problems.is_empty() {
+                return Err(CliError::Preflight { problems, exit: Exit::Failed });
+            }
         }
         Ok(())
     }
@@ -148,7 +152,8 @@ impl Job<'_> {
         let mut report = UserReport::new(self.user, None);
         "has a device".clone_into(&mut report.result);
         match (best_device(devices, self.user), self.long_lived) {
-            (Some(serial), Some(found)) if own.serial.as_ref() != Some(&serial) => {
+            // One that is there and is the user's stays.
+            (Some(serial), Some(found)) if own.serial.as_ref().is_none_or(|own| !devices.contains(own)) => {
                 own.files.edit(found.kind, |text| text.put_serial(&found.profile, &serial))?;
                 report.notes.push(format!("the profile '{}' names {serial} now", found.profile));
             }
@@ -179,10 +184,16 @@ impl Job<'_> {
             return Report::new(context, session, true, vec![report], None).show(context);
         }
         let mfa = if args.mfa == EnableChoice::Auto { Mfa::Auto } else { Mfa::Prompt };
-        let sealer = self.sealer(mfa, prompter).await?;
-        if let Some(found) = self.long_lived {
-            own.files.check_writable(found.kind)?;
+        if mfa == Mfa::Prompt && context.global.no_input {
+            return Err(CliError::usage_with(
+                "--no-input leaves nobody to give the codes of a new device",
+                "--mfa auto enables it without a person, and seals its secret",
+            ));
         }
+        if let Some(found) = self.long_lived {
+            own.files.rehearse(found.kind, |text| text.put_serial(&found.profile, &serial))?;
+        }
+        let sealer = self.sealer(mfa, prompter).await?;
         let journal = Journal::create(&session.home, &context.record_head(config, session), now_s)?;
         let making = Making {
             work: Work { context, session, journal: &journal, folder: self.folder },

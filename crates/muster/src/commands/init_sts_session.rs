@@ -2,8 +2,8 @@
 
 use muster_aws::StsSession;
 use muster_core::config::{Overrides, Tool};
-use muster_credentials::profiles::{FileKind, Keys};
-use secrecy::ExposeSecret as _;
+use muster_credentials::profiles::{FileKind, Keys, ProfileError, ProfileText};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -12,7 +12,10 @@ use crate::context::Context;
 use crate::environment::{now_s, rfc3339};
 use crate::error::{CliError, count};
 use crate::exit::Exit;
-use crate::own::{Asker, Asking, Cache, ForRole, Own, Wanted, long_lived_name, session, with_session};
+use crate::own::{
+    Asker, Asking, Cache, ForRole, LongLived, Own, Wanted, check_given_code, long_lived_name, session,
+    with_session,
+};
 use crate::prompt::{Answer, YesNo};
 use crate::terminal::safe;
 
@@ -27,15 +30,23 @@ pub(crate) async fn run(context: &Context, args: &InitStsSessionArgs) -> Result<
         return clear(context, &own);
     }
     own.long_lived()?;
-    if args.session.format.is_none() && !make_room(context, &own).await? {
-        return Ok(Exit::Left);
-    }
-    // What was moved is read again.
-    let own = Own::of(context, &own.profile)?;
+    check_given_code(context)?;
+    let moves = if args.session.format.is_none() {
+        let Some(moves) = room(context, &own).await? else { return Ok(Exit::Left) };
+        // A code is good once: that its session can be saved is known before it is spent.
+        let nothing = Place { own: &own, profile: &own.profile, moves: moves.as_ref() };
+        own.files.rehearse(FileKind::Credentials, |text| {
+            nothing.put(text, &rehearsed(), "1970-01-01T00:00:00Z")
+        })?;
+        moves
+    } else {
+        None
+    };
     let asker = Asker { context, config: &config, settings: &settings, own: &own };
     let mut prompter = context.prompter();
     let made = session(asker, &wanted(&args.session, args.duration), &mut prompter).await?;
-    deliver(context, &own, &own.profile, &made, args.session.format)
+    let place = Place { own: &own, profile: &own.profile, moves: moves.as_ref() };
+    deliver(context, &place, &made, args.session.format)
 }
 
 pub(crate) async fn assume_role(context: &Context, args: &AssumeRoleArgs) -> Result<Exit, CliError> {
@@ -68,16 +79,19 @@ pub(crate) async fn assume_role(context: &Context, args: &AssumeRoleArgs) -> Res
     }
     let own = Own::of(context, &source)?;
     own.long_lived()?;
+    check_given_code(context)?;
+    let place = Place { own: &own, profile: &target, moves: None };
     if !is_printed {
-        let there = Own::of(context, &target)?;
-        let taken = there.long_lived.as_ref().filter(|found| found.profile == there.profile);
-        if taken.is_some() || target == own.profile {
+        let is_own = target == own.profile || target == long_lived_name(&own.profile);
+        let keys = files.profile(&target)?.and_then(|profile| profile.keys);
+        if is_own || keys.is_some_and(|(keys, _)| keys.token.is_none()) {
             return Err(CliError::usage_with(
                 format!("the profile `{}` holds the keys or the session of a person", safe(&target)),
                 "name another --profile for the role's session",
             ));
         }
-        files.check_writable(FileKind::Credentials)?;
+        files
+            .rehearse(FileKind::Credentials, |text| place.put(text, &rehearsed(), "1970-01-01T00:00:00Z"))?;
     }
     let asker = Asker { context, config: &config, settings: &settings, own: &own };
     let role = ForRole {
@@ -88,7 +102,7 @@ pub(crate) async fn assume_role(context: &Context, args: &AssumeRoleArgs) -> Res
     };
     let mut prompter = context.prompter();
     let made = with_session(asker, &wanted(&args.session, None), &role, &mut prompter).await?;
-    deliver(context, &own, &target, &made, args.session.format)
+    deliver(context, &place, &made, args.session.format)
 }
 
 fn wanted(args: &SessionArgs, duration_s: Option<i32>) -> Wanted {
@@ -99,15 +113,45 @@ fn wanted(args: &SessionArgs, duration_s: Option<i32>) -> Wanted {
         force: args.force,
         asking: if is_process { Asking::OnTheTerminal } else { Asking::AsUsual },
         announces: !is_process,
+        ..Wanted::any()
     }
 }
 
-/// Sees to it that a session can go into the profile without a long-lived key being lost.
-async fn make_room(context: &Context, own: &Own) -> Result<bool, CliError> {
-    own.files.check_writable(FileKind::Credentials)?;
+/// Where a session goes in the files, and the long-lived key that makes room for it.
+struct Place<'a> {
+    own: &'a Own,
+    profile: &'a str,
+    moves: Option<&'a LongLived>,
+}
+
+impl Place<'_> {
+    /// Puts a session in its place, in the same step in which the long-lived key makes room.
+    fn put(&self, text: &mut ProfileText, keys: &Keys, expiration: &str) -> Result<(), ProfileError> {
+        if let Some(from) = self.moves {
+            let beside = long_lived_name(&self.own.profile);
+            text.put_keys(&beside, &from.keys.id, &from.keys.secret)?;
+            if let Some(serial) = &self.own.serial {
+                text.put_serial(&beside, serial)?;
+            }
+            if from.kind == FileKind::Credentials {
+                text.take_keys(&from.profile)?;
+            }
+        }
+        text.put_session(self.profile, keys, expiration)
+    }
+}
+
+/// A session of nobody's, to see whether one could be saved.
+fn rehearsed() -> Keys {
+    let text = || SecretString::from("REHEARSED");
+    Keys { id: "ASIAREHEARSED".to_owned(), secret: text(), token: Some(text()) }
+}
+
+/// Finds out whether a long-lived key has to make room for a session first; `None` if the person does not want that.
+async fn room(context: &Context, own: &Own) -> Result<Option<Option<LongLived>>, CliError> {
     let (profile, beside) = (safe(&own.profile), long_lived_name(&own.profile));
     let in_profile = own.files.profile(&own.profile)?.and_then(|profile| profile.keys);
-    let Some((keys, _)) = in_profile.filter(|(keys, _)| keys.token.is_none()) else { return Ok(true) };
+    let Some((keys, _)) = in_profile.filter(|(keys, _)| keys.token.is_none()) else { return Ok(Some(None)) };
     let from = own.long_lived()?;
     if from.profile != own.profile {
         return Err(CliError::usage_with(
@@ -118,6 +162,7 @@ async fn make_room(context: &Context, own: &Own) -> Result<bool, CliError> {
             format!("`{}` holds another one: take one of the two out", safe(&beside)),
         ));
     }
+    own.files.check_writable(from.kind)?;
     let question = format!(
         "The long-lived key {} of the profile '{profile}' makes room for the session and moves to '{}', with your MFA device. \
          Go on (y/n)?",
@@ -125,17 +170,13 @@ async fn make_room(context: &Context, own: &Own) -> Result<bool, CliError> {
         safe(&beside)
     );
     match context.prompter().yes_no(question, 0).await {
-        Answer::Given(YesNo::Yes | YesNo::YesToAll) => {
-            own.make_room()?;
-            context.changed.set(true);
-            Ok(true)
-        }
+        Answer::Given(YesNo::Yes | YesNo::YesToAll) => Ok(Some(Some(from.clone()))),
         Answer::Interrupted => Err(CliError::Interrupted("nothing was changed".to_owned())),
         _ => {
-            context.terminal.say(format_args!(
-                "Nothing was changed: a session would overwrite the key. --format prints it instead, and --yes moves the key."
-            ));
-            Ok(false)
+            context.terminal.say(
+                "Nothing was changed: a session would overwrite the key. --format prints it instead, and --yes moves the key.",
+            );
+            Ok(None)
         }
     }
 }
@@ -162,11 +203,11 @@ struct Saved<'a> {
 /// Hands a session over: into the profile, or printed.
 fn deliver(
     context: &Context,
-    own: &Own,
-    profile: &str,
+    place: &Place<'_>,
     made: &StsSession,
     format: Option<SessionFormat>,
 ) -> Result<Exit, CliError> {
+    let (own, profile) = (place.own, place.profile);
     let expiration = rfc3339(made.expires_s * 1000);
     let token = made.keys.token.as_ref().map(secrecy::ExposeSecret::expose_secret).unwrap_or_default();
     let secret = made.keys.secret.expose_secret();
@@ -196,7 +237,11 @@ fn deliver(
                 secret: made.keys.secret.clone(),
                 token: made.keys.token.clone(),
             };
-            own.files.edit(FileKind::Credentials, |text| text.put_session(profile, &keys, &expiration))?;
+            own.files.edit(FileKind::Credentials, |text| place.put(text, &keys, &expiration))?;
+            if let Some(from) = place.moves.filter(|from| from.kind == FileKind::Config) {
+                context.changed.set(true);
+                own.files.edit(FileKind::Config, |text| text.take_keys(&from.profile))?;
+            }
             let saved = Saved { profile, access_key_id: &made.keys.id, expiration: &expiration };
             match context.global.output {
                 Output::Json => super::print_json(context, &saved)?,
@@ -238,7 +283,8 @@ struct StatusRow {
     access_key_id: String,
     role: Option<String>,
     expiration: Option<String>,
-    is_valid: bool,
+    /// `None`: that cannot be told by what is written there.
+    is_valid: Option<bool>,
 }
 
 fn status(context: &Context, own: &Own) -> Result<Exit, CliError> {
@@ -249,12 +295,12 @@ fn status(context: &Context, own: &Own) -> Result<Exit, CliError> {
         access_key_id: found.session.keys.id,
         role: found.key.role,
         expiration: Some(rfc3339(found.session.expires_s * 1000)),
-        is_valid: found.session.expires_s > now_s(),
+        is_valid: Some(found.session.expires_s > now_s()),
     });
     let session = own.session.as_ref().map(|session| StatusRow {
         access_key_id: session.access_key_id.clone(),
         role: None,
-        is_valid: session.expiration.as_deref().and_then(seconds).is_some_and(|at| at > now_s()),
+        is_valid: session.expiration.as_deref().and_then(seconds).map(|at| at > now_s()),
         expiration: session.expiration.clone(),
     });
     let status = Status { profile: own.profile.clone(), session, kept: kept.collect() };
@@ -270,7 +316,7 @@ fn status(context: &Context, own: &Own) -> Result<Exit, CliError> {
                     row.access_key_id.clone(),
                     text(&row.role),
                     text(&row.expiration),
-                    row.is_valid.to_string(),
+                    row.is_valid.map_or_else(|| "unknown".to_owned(), |valid| valid.to_string()),
                 ]
             });
             super::print_csv(context, &["place", "access_key_id", "role", "expiration", "is_valid"], rows)?;
@@ -283,11 +329,12 @@ fn status(context: &Context, own: &Own) -> Result<Exit, CliError> {
                     if place == "profile" { format!("profile '{}'", own.profile) } else { "kept".to_owned() };
                 let role = row.role.as_ref().map(|role| format!(" of {role}")).unwrap_or_default();
                 let until = match (&row.expiration, row.is_valid) {
-                    (None, _) => "it is not written down until when".to_owned(),
-                    (Some(at), true) => {
+                    (Some(at), Some(true)) => {
                         format!("good until {at} ({} left)", left(seconds(at).unwrap_or_default()))
                     }
-                    (Some(at), false) => format!("ended {at}"),
+                    (Some(at), Some(false)) => format!("ended {at}"),
+                    (Some(at), None) => format!("until `{at}`, which is no time that muster writes"),
+                    (None, _) => "until nobody has written down when".to_owned(),
                 };
                 context.terminal.out(format_args!(
                     "{}\n",
@@ -299,7 +346,9 @@ fn status(context: &Context, own: &Own) -> Result<Exit, CliError> {
             }
         }
     }
-    Ok(if status.session.is_some_and(|session| session.is_valid) { Exit::Ok } else { Exit::Left })
+    let is_valid = |row: &StatusRow| row.is_valid == Some(true);
+    let any = status.session.iter().chain(&status.kept).any(is_valid);
+    Ok(if any { Exit::Ok } else { Exit::Left })
 }
 
 fn seconds(at: &str) -> Option<i64> {

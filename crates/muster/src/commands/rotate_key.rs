@@ -8,7 +8,7 @@ use muster_core::name::UserName;
 use muster_credentials::sealing::Sealer;
 
 use super::recover::{Options, recover};
-use super::rotate_my_key::{agreed, carry_out, describe, make_room};
+use super::rotate_my_key::{agreed, carry_out, describe, finished, make_room};
 use crate::cli::RotateKeyArgs;
 use crate::context::{Config, Context, Session};
 use crate::environment::now_s;
@@ -18,8 +18,14 @@ use crate::prompt::Prompter;
 use crate::terminal::safe;
 use crate::users::{
     Guards, Handover, OutFolder, Place, Report, Sealing, UserReport, Work, check_names, earlier, is_file_of,
-    sealer_of,
+    made_key, sealer_of,
 };
+
+/// The result where nothing is left of it.
+const UNDONE: &str = "undone";
+
+/// What may not be seen is called so.
+const KEYS: &str = "access keys";
 
 /// What the name of the bundle with a new key ends in.
 const BUNDLE: &str = ".key.zip";
@@ -95,6 +101,14 @@ impl Job<'_> {
                 "use `muster rotate-my-key`, which changes your profile too",
             ));
         }
+        if found.unseen.iter().any(|what| what == KEYS) {
+            return Err(CliError::refused(
+                format!(
+                    "the access keys of `{user}` may not be listed, so nothing can be done about them safely"
+                ),
+                "the caller needs iam:ListAccessKeys (`muster permissions rotate-key` prints all that is needed)",
+            ));
+        }
         let problems = guards.problems(std::slice::from_ref(&found), true)?;
         if problems.is_empty() {
             Ok(found)
@@ -118,16 +132,14 @@ impl Job<'_> {
             }
             Some(_) => {}
         }
-        carry_out(
-            context,
-            config,
-            session,
-            &found.user,
-            call.into_iter().collect(),
-            self.args.dry_run,
-            folder,
-        )
-        .await
+        let journal = if self.args.dry_run || call.is_none() {
+            None
+        } else {
+            Some(Journal::create(&session.home, &context.record_head(config, session), now_s)?)
+        };
+        let calls: Vec<Mutation> = call.into_iter().collect();
+        let report = carry_out(context, session, &found.user, &calls, journal.as_ref(), folder).await;
+        finished(context, session, report, journal)
     }
 
     async fn rotate(&self, found: &Estate) -> Result<Exit, CliError> {
@@ -164,14 +176,19 @@ impl Job<'_> {
             journal.begin(&work.task(user, Some(&found.user_id), kind))?;
             let profile = config.file.as_ref().and_then(ConfigFile::profile_name);
             if let Err(error) = Box::pin(make(&work, user, &known, &sealer, profile, &mut report)).await {
-                report.fail("not rotated", &error.to_string());
+                let is_undone = report.result == UNDONE;
+                report.fail(if is_undone { "not rotated" } else { "not finished" }, &error.to_string());
             }
         } else {
             let error = report.steps.last().and_then(|step| step.error.clone()).unwrap_or_default();
             report.fail("not rotated", &error);
         }
         session.save()?;
-        let record = super::close_journal(context, journal, std::slice::from_ref(&report))?;
+        let record = if report.result == "not rotated" {
+            journal.close()?.display().to_string()
+        } else {
+            super::close_journal(context, journal, std::slice::from_ref(&report))?
+        };
         if report.errors.is_empty() {
             context.terminal.say(format_args!(
                 "The old key still works. When the new one is in use, `muster rotate-key --user-name {} --finish` makes \
@@ -213,32 +230,40 @@ async fn make(
     report: &mut UserReport,
 ) -> Result<(), CliError> {
     let Work { context, session, journal, .. } = *work;
-    context.changed.set(true);
     let creation =
         Creation { account: &session.account, journal, user: user.clone(), run: journal.run().to_owned() };
     let new = match creation.access_key(known).await {
         Ok(new) => new,
         Err(StepError::Call(error)) if error.effect == Effect::None => {
             journal.end(user, TaskEnd::Undone)?;
-            context.changed.set(false);
+            UNDONE.clone_into(&mut report.result);
             return Err(error.into());
         }
         Err(error) => return Err(error.into()),
     };
+    context.changed.set(true);
     let place = Place::new(work, profile);
     let mut handover = Handover::new(sealer, user);
     let filled = handover.access_key(&new.id, &new.secret, &place.profile).map_err(CliError::from);
-    let written = filled.and_then(|()| handover.write(work, &place, BUNDLE));
+    let written = journal.made_key(user, &new.id).map_err(CliError::from);
+    let written = written.and(filled).and_then(|()| handover.write(work, &place, BUNDLE));
     let files = match written {
         Ok(files) => files,
         Err(error) => {
             // Nobody has its secret.
             let _shield = session.account.gateway.shield();
-            let delete = Mutation::DeleteAccessKey { user: user.clone(), key: new.id };
-            if work.step(&delete, report).await {
-                session.save()?;
-                journal.end(user, TaskEnd::Undone)?;
+            let delete = Mutation::DeleteAccessKey { user: user.clone(), key: new.id.clone() };
+            if !work.step(&delete, report).await {
+                let why = report.steps.pop().and_then(|step| step.error).unwrap_or_default();
+                let message =
+                    format!("{error}; and the new key {} could not be taken away again: {why}", new.id);
+                return Err(StepError::Other(message).into());
             }
+            report.steps.pop();
+            session.save()?;
+            journal.end(user, TaskEnd::Undone)?;
+            UNDONE.clone_into(&mut report.result);
+            context.changed.set(false);
             return Err(error);
         }
     };
@@ -278,7 +303,7 @@ pub(super) async fn resume(
     let path = work.folder.file(user, BUNDLE);
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let now = access_keys(&work.session.account.gateway, user).await?;
-    let new: Vec<&KeyFacts> = now.iter().filter(|key| !known.contains(&key.id)).collect();
+    let new: Vec<&KeyFacts> = now.iter().filter(|key| made_key(open, known, key)).collect();
     if is_file_of(open, &path, &name) && !new.is_empty() {
         report.files.push(path.display().to_string());
         "rotated".clone_into(&mut report.result);

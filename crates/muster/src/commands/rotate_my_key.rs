@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::recover::{Options, recover};
 use crate::cli::{Output, RotateMyKeyArgs};
-use crate::context::{Config, Connecting, Context, Session};
+use crate::context::{Connecting, Context, Session};
 use crate::environment::{now_s, rfc3339};
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -44,9 +44,7 @@ pub(crate) async fn run(context: &Context, args: &RotateMyKeyArgs) -> Result<Exi
     let _lock = if changes { Some(session.home.lock()?) } else { None };
     let asker = Asker { context, config: &config, settings: &settings, own: &own };
     let folder = OutFolder::unused(args.settle);
-    if changes
-        && let Some(exit) = finish_earlier(asker, &session, &user, &long_lived.profile, &folder).await?
-    {
+    if changes && let Some(exit) = finish_earlier(asker, &session, &user, &folder).await? {
         return Ok(exit);
     }
     // A check asks nobody: it is for scripts and shell prompts.
@@ -83,14 +81,12 @@ async fn finish_earlier(
     asker: Asker<'_>,
     session: &Session,
     user: &UserName,
-    profile: &str,
     folder: &OutFolder,
 ) -> Result<Option<Exit>, CliError> {
     let Asker { context, config, settings, .. } = asker;
-    let is_ours = |open: &OpenTask| {
-        open.task.user == *user
-            && matches!(&open.task.kind, TaskKind::RotateOwnKey(task) if task.profile == profile)
-    };
+    // Of whichever profile: a user has two keys at most.
+    let is_ours =
+        |open: &OpenTask| open.task.user == *user && matches!(open.task.kind, TaskKind::RotateOwnKey(_));
     if !earlier(context, session, std::slice::from_ref(user))?.iter().any(is_ours) {
         return Ok(None);
     }
@@ -148,7 +144,19 @@ impl Job<'_> {
         } else {
             context.terminal.say("There is no other key: nothing is left of a rotation.");
         }
-        carry_out(context, config, self.session, self.user, calls, self.args.dry_run, self.folder).await
+        let journal = if self.args.dry_run || calls.is_empty() {
+            None
+        } else {
+            Some(Journal::create(&self.session.home, &context.record_head(config, self.session), now_s)?)
+        };
+        let mut report =
+            carry_out(context, self.session, self.user, &calls, journal.as_ref(), self.folder).await;
+        if report.is_denied
+            && let Some(session) = with_mfa(self.asker, self.session, "iam:DeleteAccessKey", prompter).await?
+        {
+            report = carry_out(context, &session, self.user, &calls, journal.as_ref(), self.folder).await;
+        }
+        finished(context, self.session, report, journal)
     }
 
     async fn rotate(&self, prompter: &mut Prompter<'_>) -> Result<Exit, CliError> {
@@ -170,6 +178,12 @@ impl Job<'_> {
             return Report::new(context, session, true, vec![report], None).show(context);
         }
         let journal = Journal::create(&session.home, &context.record_head(config, session), now_s)?;
+        let work = Work { context, session, journal: &journal, folder: self.folder };
+        let rotation = Rotation { work, files: &own.files, user, task: &task, poll: args.poll };
+        if let Err(error) = rotation.rehearse(self.long_lived.kind, &self.long_lived.keys.secret) {
+            journal.close()?;
+            return Err(error);
+        }
         let mut carried = self.carry_out(session, &journal, &task, room.as_ref()).await?;
         if let Some(action) = carried.denied
             && let Some(session) = with_mfa(self.asker, session, action, prompter).await?
@@ -430,38 +444,46 @@ pub(super) async fn agreed(
     }
 }
 
-/// Makes a few calls, each written down.
+/// Makes a few calls, each written down; without a journal they are only shown.
 pub(super) async fn carry_out(
     context: &Context,
-    config: &Config,
     session: &Session,
     user: &UserName,
-    calls: Vec<Mutation>,
-    dry_run: bool,
+    calls: &[Mutation],
+    journal: Option<&Journal>,
     folder: &OutFolder,
-) -> Result<Exit, CliError> {
+) -> UserReport {
     let mut report = UserReport::new(user, None);
-    if dry_run {
-        let mut report = report.planned(calls);
-        "would be finished".clone_into(&mut report.result);
-        return Report::new(context, session, true, vec![report], None).show(context);
-    }
+    let Some(journal) = journal else {
+        let result = if calls.is_empty() { "finished" } else { "would be finished" };
+        result.clone_into(&mut report.result);
+        return report.planned(calls.iter().cloned());
+    };
     "finished".clone_into(&mut report.result);
-    if calls.is_empty() {
-        return Report::new(context, session, false, vec![report], None).show(context);
-    }
-    let journal = Journal::create(&session.home, &context.record_head(config, session), now_s)?;
     journal.about(user);
-    let work = Work { context, session, journal: &journal, folder };
-    for call in &calls {
+    let work = Work { context, session, journal, folder };
+    for call in calls {
         if !work.step(call, &mut report).await {
-            let error = report.steps.last().and_then(|step| step.error.clone()).unwrap_or_default();
+            let step = report.steps.last();
+            report.is_denied = step.is_some_and(|step| step.is_denied);
+            let error = step.and_then(|step| step.error.clone()).unwrap_or_default();
             report.fail("not finished", &error);
             break;
         }
         report.notes.push(format!("{call}: done"));
     }
+    report
+}
+
+/// Puts the journal away and shows what was done.
+pub(super) fn finished(
+    context: &Context,
+    session: &Session,
+    report: UserReport,
+    journal: Option<Journal>,
+) -> Result<Exit, CliError> {
     session.save()?;
-    let record = journal.close()?.display().to_string();
-    Report::new(context, session, false, vec![report], Some(record)).show(context)
+    let is_dry = report.result.starts_with("would");
+    let record = journal.map(Journal::close).transpose()?.map(|path| path.display().to_string());
+    Report::new(context, session, is_dry, vec![report], record).show(context)
 }

@@ -16,12 +16,13 @@ use zeroize::Zeroizing;
 use crate::context::Context;
 use crate::environment::now_s;
 use crate::error::CliError;
+use crate::terminal::safe;
 
 /// How long another program that asks the person is waited for.
 const WAIT: Duration = Duration::from_mins(10);
 
-/// A session that ends sooner than this is not handed out any more, in seconds.
-const LEFT_S: i64 = 60;
+/// The last time that is believed, in seconds since 1970: the year 5000.
+const TIME_MAX_S: i64 = 95_617_584_000;
 
 /// The longest file that is read, in bytes.
 const BYTES_MAX: u64 = 64 * 1024;
@@ -82,20 +83,23 @@ pub(crate) struct Cache {
 pub(crate) struct Turn(Option<Lock>);
 
 impl Turn {
-    /// Tells those who have been waiting that the person did not answer: they need not ask again.
-    pub(crate) fn give_up(&mut self, context: &Context) {
+    /// Tells those who have been waiting why there is no session, if the person would only be asked the same again.
+    pub(crate) fn give_up(&mut self, context: &Context, why: &CliError) {
         let Some(lock) = &mut self.0 else { return };
+        if !matches!(why, CliError::Refused { .. } | CliError::Interrupted(_)) {
+            return;
+        }
         let write = |file: &mut File| {
             file.set_len(0)?;
             file.rewind()?;
-            file.write_all(context.run.as_bytes())
+            file.write_all(format!("{}\n{why}", context.run).as_bytes())
         };
         // If it cannot be written, the next one asks once more.
         let _ = write(&mut lock.file);
     }
 }
 
-/// Returns which run gave up last. No times: clocks are put back.
+/// Returns which run gave up last, and why. No times: clocks are put back.
 fn given_up(path: &Path) -> Option<String> {
     std::fs::read_to_string(path).ok().filter(|run| !run.is_empty())
 }
@@ -133,9 +137,11 @@ impl Cache {
         };
         match lock {
             Ok(Ok(lock)) => {
-                if given_up(&marked) != before {
+                let after = given_up(&marked);
+                if let Some(after) = after.filter(|after| Some(after) != before.as_ref()) {
+                    let why = after.split_once('\n').map_or("", |(_, why)| why).replace('\n', "; ");
                     return Err(CliError::refused(
-                        "the code was asked for by another program, and nobody answered",
+                        format!("another program asked for the code, without success: {}", safe(&why)),
                         "run this again to be asked",
                     ));
                 }
@@ -151,20 +157,20 @@ impl Cache {
     }
 
     /// Returns a session that is still good for a while.
-    pub(crate) fn get(&self, context: &Context, key: &CacheKey) -> Option<StsSession> {
+    pub(crate) fn get(&self, context: &Context, key: &CacheKey, left_s: i64) -> Option<StsSession> {
         let path = self.path(key, "json")?;
         let found = self.read(context, &path)?;
-        let is_good = found.key == *key && found.session.expires_s - now_s() > LEFT_S;
+        let is_good = found.key == *key && found.session.expires_s - now_s() > left_s;
         is_good.then_some(found.session)
     }
 
     /// Returns one with another duration, the longest that is left.
-    pub(crate) fn get_any(&self, context: &Context, key: &CacheKey) -> Option<StsSession> {
+    pub(crate) fn get_any(&self, context: &Context, key: &CacheKey, left_s: i64) -> Option<StsSession> {
         let same = |other: &CacheKey| CacheKey { duration_s: key.duration_s, ..other.clone() } == *key;
         let good = self
             .all(context)
             .into_iter()
-            .filter(|found| same(&found.key) && found.session.expires_s - now_s() > LEFT_S);
+            .filter(|found| same(&found.key) && found.session.expires_s - now_s() > left_s);
         good.map(|found| found.session).max_by_key(|session| session.expires_s)
     }
 
@@ -196,7 +202,7 @@ impl Cache {
             context.terminal.warn(format_args!("`{}` is damaged and not used", path.display()));
             return None;
         };
-        if read.muster_session != VERSION {
+        if read.muster_session != VERSION || !(0..TIME_MAX_S).contains(&read.expiration_s) {
             return None;
         }
         let keys = Keys {

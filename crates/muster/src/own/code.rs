@@ -74,6 +74,14 @@ pub(super) async fn code(
     Err(CliError::refused("five answers that are no code", "nothing was changed"))
 }
 
+/// Refuses a code that was given as an option and is none, before anything else is done.
+pub(crate) fn check_given_code(context: &Context) -> Result<(), CliError> {
+    match &context.global.mfa_code {
+        Some(code) => checked(code).map(|_| ()).map_err(CliError::usage),
+        None => Ok(()),
+    }
+}
+
 /// Says why AWS may have refused a code.
 pub(super) fn why_refused(gateway: &Gateway) -> String {
     let ahead_s = gateway.server_is_ahead_s();

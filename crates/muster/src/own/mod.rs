@@ -9,7 +9,7 @@ use muster_credentials::profiles::{FileKind, Keys, Profile, ProfileFiles};
 use secrecy::SecretString;
 
 pub(crate) use cache::Cache;
-pub(crate) use code::{Asking, code_of_command};
+pub(crate) use code::{Asking, check_given_code, code_of_command};
 pub(crate) use session::{Asker, ForRole, Wanted, best_device, check_serial, session, with_session};
 
 use crate::context::{Config, Context};
@@ -98,21 +98,11 @@ impl Own {
             )
         })
     }
-
-    /// Moves the long-lived keys out of the way of a session: from the profile to the one beside it.
-    pub(crate) fn make_room(&self) -> Result<LongLived, CliError> {
-        let from = self.long_lived()?;
-        if from.profile != self.profile {
-            return Ok(from.clone());
-        }
-        let to = long_lived_name(&self.profile);
-        move_keys(&self.files, from, &to, self.serial.as_deref())?;
-        Ok(LongLived { profile: to, kind: FileKind::Credentials, ..from.clone() })
-    }
 }
 
 /// Moves long-lived keys to another section; at no time are they in none.
 pub(crate) fn move_keys(
+    context: &Context,
     files: &ProfileFiles,
     from: &LongLived,
     to: &str,
@@ -130,6 +120,7 @@ pub(crate) fn move_keys(
         if from.kind == FileKind::Credentials { text.take_keys(&from.profile) } else { Ok(()) }
     })?;
     if from.kind == FileKind::Config {
+        context.changed.set(true);
         files.edit(FileKind::Config, |text| text.take_keys(&from.profile))?;
     }
     Ok(())

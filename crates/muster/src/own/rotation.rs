@@ -7,14 +7,15 @@ use muster_core::estate::KeyFacts;
 use muster_core::mutation::Mutation;
 use muster_core::name::UserName;
 use muster_credentials::profiles::{FileKind, ProfileFiles};
+use secrecy::SecretString;
 
 use super::cache::Cache;
-use super::session::{Asker, Wanted};
+use super::session::{Asker, Wanted, listed_serial};
 use super::{LongLived, long_lived_of, signing};
 use crate::context::Session;
 use crate::error::CliError;
 use crate::prompt::Prompter;
-use crate::users::{UserReport, Work};
+use crate::users::{UserReport, Work, made_key};
 
 /// Returns the section in which a new key lies until it is known to work.
 fn waiting_name(profile: &str) -> String {
@@ -41,6 +42,9 @@ pub(crate) async fn own_keys(
     }
 }
 
+/// How long a session has to last yet for a rotation to begin with it, in seconds.
+const LEFT_S: i64 = 900;
+
 /// Makes an MFA session for what the key alone may not do; `None` if there is no device.
 pub(crate) async fn with_mfa(
     asker: Asker<'_>,
@@ -48,13 +52,24 @@ pub(crate) async fn with_mfa(
     action: &str,
     prompter: &mut Prompter<'_>,
 ) -> Result<Option<Session>, CliError> {
-    let has_device = asker.own.serial.is_some() || asker.context.global.mfa_code.is_some();
-    if !has_device || asker.own.long_lived.is_none() {
-        return Ok(None);
-    }
+    let serial = match &asker.own.serial {
+        _ if asker.own.long_lived.is_none() => None,
+        Some(serial) => Some(serial.clone()),
+        None => listed_serial(session).await.ok(),
+    };
+    let Some(serial) = serial else { return Ok(None) };
     asker.context.terminal.say(format_args!("The key alone may not call {action}; an MFA session may."));
-    let made = super::session(asker, &Wanted::any(), prompter).await?;
-    Ok(Some(session.with_keys(&made.keys)))
+    let wanted = Wanted { serial: Some(serial), left_s: LEFT_S, ..Wanted::any() };
+    let made = session.with_keys(&Box::pin(super::session(asker, &wanted, prompter)).await?.keys);
+    match made.account.caller().await {
+        // One that was kept, and is no good any more.
+        Err(error) if error.kind == Kind::Credentials => {
+            let wanted = Wanted { force: true, ..wanted };
+            let made = Box::pin(super::session(asker, &wanted, prompter)).await?;
+            Ok(Some(session.with_keys(&made.keys)))
+        }
+        other => Ok(other.map(|_| Some(made))?),
+    }
 }
 
 /// A rotation under way.
@@ -71,6 +86,30 @@ pub(crate) struct Rotation<'a> {
 const POLL: Duration = Duration::from_secs(1);
 
 impl Rotation<'_> {
+    /// Finds out beforehand that the files can be changed as the rotation changes them.
+    pub(crate) fn rehearse(&self, kind: FileKind, secret: &SecretString) -> Result<(), CliError> {
+        for file in [FileKind::Credentials, FileKind::Config] {
+            if file != kind && self.holders(file)?.is_empty() {
+                continue;
+            }
+            self.files.rehearse(file, |text| {
+                if file == kind {
+                    text.put_keys(&waiting_name(&self.task.profile), &self.task.old, secret)?;
+                }
+                for profile in text.holders("aws_access_key_id", &self.task.old) {
+                    text.put_keys(&profile, "AKIAREHEARSED", secret)?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Returns the profiles of a file that hold the old key.
+    fn holders(&self, kind: FileKind) -> Result<Vec<String>, CliError> {
+        Ok(self.files.read(kind)?.holders("aws_access_key_id", &self.task.old))
+    }
+
     /// Makes a new key, saves it, and goes on with it. The task has been begun.
     pub(crate) async fn rotate(&self, kind: FileKind, report: &mut UserReport) -> Result<(), CliError> {
         let Work { session, journal, .. } = self.work;
@@ -92,11 +131,13 @@ impl Rotation<'_> {
         self.work.context.changed.set(true);
         report.notes.push(format!("the new key is {}", new.id));
         let waiting = waiting_name(&self.task.profile);
-        let saved = self.files.edit(kind, |text| text.put_keys(&waiting, &new.id, &new.secret));
+        let saved = journal.made_key(self.user, &new.id).map_err(CliError::from).and_then(|()| {
+            Ok(self.files.edit(kind, |text| text.put_keys(&waiting, &new.id, &new.secret))?)
+        });
         if let Err(error) = saved {
             let _shield = session.account.gateway.shield();
-            self.undo(&new.id, kind, report).await?;
-            return Err(error.into());
+            self.undo(&new.id, report).await?;
+            return Err(error);
         }
         let new = LongLived {
             profile: waiting,
@@ -120,7 +161,7 @@ impl Rotation<'_> {
             }
             Err(error) => {
                 let _shield = session.account.gateway.shield();
-                self.undo(&new.keys.id, new.kind, report).await?;
+                self.undo(&new.keys.id, report).await?;
                 return Err(StepError::Other(format!(
                     "the new key does not work, so the old one stays: {error}"
                 ))
@@ -133,15 +174,17 @@ impl Rotation<'_> {
         self.take_away(new, report).await
     }
 
-    /// Puts the new key wherever the old one is; in the file that holds it, in one step.
+    /// Puts the new key wherever the old one is, in one step for each file. The section in which it waited goes last.
     fn switch(&self, new: &LongLived, report: &mut UserReport) -> Result<(), CliError> {
         // The person's sessions go on, and are found by the new key.
         let cache = Cache::open(self.work.context);
         cache.copy(self.work.context, &self.task.old, &new.keys.id);
-        let other = if new.kind == FileKind::Credentials { FileKind::Config } else { FileKind::Credentials };
-        for kind in [new.kind, other] {
-            if kind == other && self.files.read(kind)?.holders("aws_access_key_id", &self.task.old).is_empty()
-            {
+        let other = match new.kind {
+            FileKind::Credentials => FileKind::Config,
+            FileKind::Config => FileKind::Credentials,
+        };
+        for kind in [other, new.kind] {
+            if self.holders(kind)?.is_empty() {
                 continue;
             }
             let switched = self.files.edit(kind, |text| {
@@ -149,13 +192,13 @@ impl Rotation<'_> {
                 for profile in &holders {
                     text.put_keys(profile, &new.keys.id, &new.keys.secret)?;
                 }
-                text.remove_profile(&waiting_name(&self.task.profile))?;
                 Ok(holders)
             })?;
             for profile in switched {
                 report.notes.push(format!("the profile '{profile}' has the new key"));
             }
         }
+        self.forget_waiting()?;
         cache.clear(self.work.context, &self.task.old)?;
         Ok(())
     }
@@ -172,9 +215,12 @@ impl Rotation<'_> {
         if !self.work.step(&call, report).await {
             // A key that is gone cannot be asked again whether it is, where the answer was lost.
             let first = report.steps.pop();
+            report.is_denied |= first.as_ref().is_some_and(|step| step.is_denied);
             let session = self.work.session.with_keys(&signing(&new.keys));
             if !(Work { session: &session, ..self.work }).step(&call, report).await {
-                report.errors.extend(first.and_then(|step| step.error));
+                report.steps.pop();
+                let error = first.and_then(|step| step.error).unwrap_or_default();
+                report.fail("not finished", &error);
                 return Ok(());
             }
         }
@@ -187,66 +233,102 @@ impl Rotation<'_> {
     }
 
     /// Takes the new key away again.
-    async fn undo(&self, new: &str, kind: FileKind, report: &mut UserReport) -> Result<(), CliError> {
+    async fn undo(&self, new: &str, report: &mut UserReport) -> Result<(), CliError> {
         let delete = Mutation::DeleteAccessKey { user: self.user.clone(), key: new.to_owned() };
         let deleted = self.work.step(&delete, report).await;
         // With it all is as it was: it is no change to report.
         let step = report.steps.pop();
         if !deleted {
-            let error = step.and_then(|step| step.error).unwrap_or_default();
+            let (error, is_denied) = step.map(|step| (step.error, step.is_denied)).unwrap_or_default();
+            report.is_denied |= is_denied;
+            let error = error.unwrap_or_default();
             let message = format!("the new key {new} could not be taken away again: {error}");
             return Err(StepError::Other(message).into());
         }
-        report.notes.push("the new key is deleted again".to_owned());
-        self.files.edit(kind, |text| text.remove_profile(&waiting_name(&self.task.profile)))?;
+        report.notes.push(format!("the new key {new} is deleted again"));
+        self.forget_waiting()?;
         self.work.session.save()?;
         self.work.journal.end(self.user, TaskEnd::Undone)?;
         "undone".clone_into(&mut report.result);
         Ok(())
     }
 
-    /// Finishes or undoes what an earlier run left: what is in the file, and what IAM lists, say how far it came.
-    pub(crate) async fn resume(&self, now: &[KeyFacts], report: &mut UserReport) -> Result<(), CliError> {
-        let task = self.task;
-        let in_file =
-            |name: &str| Ok::<_, CliError>(self.files.profile(name)?.as_ref().and_then(long_lived_of));
-        let waiting = in_file(&waiting_name(&task.profile))?;
-        let current = in_file(&task.profile)?;
-        let is_new = |id: &str| !task.known.iter().any(|known| known == id);
-        let is_there = |id: &str| now.iter().any(|key| key.id == id);
-        if let Some(current) = current.as_ref().filter(|c| is_new(&c.keys.id) && is_there(&c.keys.id)) {
-            self.files.edit(current.kind, |text| text.remove_profile(&waiting_name(&task.profile)))?;
-            return self.take_away(current, report).await;
-        }
-        if let Some(waiting) = waiting.as_ref().filter(|w| is_new(&w.keys.id) && is_there(&w.keys.id)) {
-            return self.go_on(waiting, report).await;
-        }
-        if current.as_ref().is_none_or(|current| current.keys.id != task.old) {
-            let keys: Vec<&str> = now.iter().map(|key| key.id.as_str()).collect();
-            report.notes.push(format!(
-                "the profile '{}' was changed by somebody since, so nothing is done; the user's keys are {}",
-                task.profile,
-                keys.join(", ")
-            ));
-            "left alone".clone_into(&mut report.result);
-            self.work.journal.end(self.user, TaskEnd::Kept)?;
-            return Ok(());
-        }
-        // A new key that is in no file is held by nobody.
-        for key in now.iter().filter(|key| is_new(&key.id)) {
-            let delete = Mutation::DeleteAccessKey { user: self.user.clone(), key: key.id.clone() };
-            if !self.work.step(&delete, report).await {
-                report.errors.extend(report.steps.last().and_then(|step| step.error.clone()));
-                return Ok(());
+    /// Takes away the section in which the new key waited; what a crash left beside a file goes with it.
+    fn forget_waiting(&self) -> Result<(), CliError> {
+        let waiting = waiting_name(&self.task.profile);
+        for kind in [FileKind::Credentials, FileKind::Config] {
+            if kind == FileKind::Credentials || self.files.read(kind)?.has(&waiting) {
+                self.files.edit(kind, |text| text.remove_profile(&waiting))?;
             }
         }
-        // Also what a crash left beside the file goes with an edit.
-        let kind = waiting.or(current).map_or(FileKind::Credentials, |found| found.kind);
-        self.files.edit(kind, |text| text.remove_profile(&waiting_name(&task.profile)))?;
-        "undone".clone_into(&mut report.result);
-        self.work.session.save()?;
-        self.work.journal.end(self.user, TaskEnd::Undone)?;
         Ok(())
+    }
+
+    /// Returns where a key is in the files: in a place of its own, else where it waits for one.
+    fn find(&self, id: &str) -> Result<Option<LongLived>, CliError> {
+        let waiting = waiting_name(&self.task.profile);
+        let mut found = None;
+        for kind in [FileKind::Credentials, FileKind::Config] {
+            for profile in self.files.read(kind)?.holders("aws_access_key_id", id) {
+                let held = self.files.profile(&profile)?.as_ref().and_then(long_lived_of);
+                let held = held.filter(|held| held.keys.id == id);
+                if profile != waiting && held.is_some() {
+                    return Ok(held);
+                }
+                found = found.or(held);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Finishes or undoes what an earlier run left: what is in the files, and what IAM lists, say how far it came.
+    pub(crate) async fn resume(
+        &self,
+        open: &OpenTask,
+        now: &[KeyFacts],
+        report: &mut UserReport,
+    ) -> Result<(), CliError> {
+        let waiting = waiting_name(&self.task.profile);
+        let in_waiting =
+            self.files.profile(&waiting)?.as_ref().and_then(long_lived_of).map(|held| held.keys.id);
+        // What waits there was put there by a rotation.
+        let is_ours =
+            |key: &&KeyFacts| made_key(open, &self.task.known, key) || in_waiting.as_ref() == Some(&key.id);
+        let Some(ours) = now.iter().find(is_ours) else {
+            self.forget_waiting()?;
+            let is_new = |id: &&str| !self.task.known.iter().any(|known| known == id);
+            let others: Vec<&str> = now.iter().map(|key| key.id.as_str()).filter(is_new).collect();
+            if !others.is_empty() {
+                let others = others.join(", ");
+                report
+                    .notes
+                    .push(format!("the user has {others} too, which muster did not make and leaves alone"));
+            }
+            "undone".clone_into(&mut report.result);
+            self.work.session.save()?;
+            self.work.journal.end(self.user, TaskEnd::Undone)?;
+            return Ok(());
+        };
+        match self.find(&ours.id)? {
+            // Nobody holds it.
+            None => self.undo(&ours.id, report).await,
+            // It has its place, or one of its places, already.
+            Some(held) if held.profile != waiting => {
+                self.switch(&held, report)?;
+                self.take_away(&held, report).await
+            }
+            Some(held) => {
+                let places =
+                    self.holders(FileKind::Credentials)?.len() + self.holders(FileKind::Config)?.len();
+                if places == 0 {
+                    report.notes.push(
+                        "the old key is in no profile any more, so the new one has no place".to_owned(),
+                    );
+                    return self.undo(&ours.id, report).await;
+                }
+                self.go_on(&held, report).await
+            }
+        }
     }
 }
 
@@ -275,9 +357,23 @@ pub(crate) async fn recover(
         return Ok(report);
     }
     let mut prompter = work.context.prompter();
-    let (with_mfa, now) = own_keys(asker, work.session, user, &mut prompter).await?;
-    let work = Work { session: with_mfa.as_ref().unwrap_or(work.session), ..*work };
+    let (in_session, now) = own_keys(asker, work.session, user, &mut prompter).await?;
+    let has_mfa = in_session.is_some();
+    let work = Work { session: in_session.as_ref().unwrap_or(work.session), ..*work };
     let rotation = Rotation { work, files: &own.files, user, task, poll: POLL };
-    rotation.resume(&now, &mut report).await?;
+    let done = rotation.resume(open, &now, &mut report).await;
+    let is_denied = report.is_denied || report.steps.iter().any(|step| step.is_denied);
+    if is_denied && !has_mfa {
+        // The new key may have its place by now, and with it the sessions.
+        let own = super::Own::of(work.context, &task.profile)?;
+        let asker = Asker { own: &own, ..asker };
+        if let Some(session) = with_mfa(asker, work.session, "iam:UpdateAccessKey", &mut prompter).await? {
+            let mut report = UserReport::new(user, open.user_id.as_deref());
+            let rotation = Rotation { work: Work { session: &session, ..work }, ..rotation };
+            rotation.resume(open, &now, &mut report).await?;
+            return Ok(report);
+        }
+    }
+    done?;
     Ok(report)
 }

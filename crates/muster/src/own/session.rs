@@ -29,12 +29,24 @@ pub(crate) struct Wanted {
     pub(crate) asking: Asking,
     /// Says which account it is about, where that was not said yet.
     pub(crate) announces: bool,
+    /// How long one that was kept has to last yet, in seconds.
+    pub(crate) left_s: i64,
 }
+
+/// A session that ends sooner than this is not handed out any more, in seconds.
+pub(crate) const LEFT_S: i64 = 60;
 
 impl Wanted {
     /// Any session that is there or can be made.
     pub(crate) fn any() -> Self {
-        Self { serial: None, duration_s: None, force: false, asking: Asking::AsUsual, announces: false }
+        Self {
+            serial: None,
+            duration_s: None,
+            force: false,
+            asking: Asking::AsUsual,
+            announces: false,
+            left_s: LEFT_S,
+        }
     }
 }
 
@@ -86,9 +98,10 @@ pub(crate) async fn session(
     };
     let mut turn = cache.turn(&key, &context.interrupt).await?;
     if !wanted.force {
-        let found = cache.get(context, &key);
-        let found =
-            found.or_else(|| wanted.duration_s.is_none().then(|| cache.get_any(context, &key)).flatten());
+        let found = cache.get(context, &key, wanted.left_s);
+        let found = found.or_else(|| {
+            wanted.duration_s.is_none().then(|| cache.get_any(context, &key, wanted.left_s)).flatten()
+        });
         if let Some(found) = found {
             return Ok(found);
         }
@@ -106,7 +119,7 @@ pub(crate) async fn session(
             Ok(made)
         }
         Err(error) => {
-            turn.give_up(context);
+            turn.give_up(context, &error);
             Err(error)
         }
     }
@@ -133,7 +146,7 @@ pub(crate) async fn with_session(
         duration_s: role.duration_s.unwrap_or_default(),
     };
     let mut turn = cache.turn(&key, &context.interrupt).await?;
-    if let Some(found) = cache.get(context, &key).filter(|_| !wanted.force) {
+    if let Some(found) = cache.get(context, &key, wanted.left_s).filter(|_| !wanted.force) {
         return Ok(found);
     }
     let made = async {
@@ -159,7 +172,7 @@ pub(crate) async fn with_session(
             Ok(made)
         }
         Err(error) => {
-            turn.give_up(context);
+            turn.give_up(context, &error);
             Err(error)
         }
     }
@@ -226,7 +239,7 @@ async fn connect(asker: Asker<'_>, long_lived: &LongLived, wanted: &Wanted) -> R
 }
 
 /// Looks the person's own MFA device up.
-async fn listed_serial(session: &Session) -> Result<String, CliError> {
+pub(super) async fn listed_serial(session: &Session) -> Result<String, CliError> {
     let nothing = |reason: &str| {
         CliError::usage_with(
             format!("the profile names no MFA device, and {reason}"),

@@ -90,7 +90,8 @@ impl<'a> Handover<'a> {
             "The second factor (MFA) of the AWS user {}.\n\n\
              Open qrcode.png{ending} and scan it with the authenticator app on your phone; or type in the secret that is\n\
              in seed.txt{ending}. Then delete this file. The device is provisional: replace it with one that nobody else has\n\
-             ever seen as soon as you can, in the console under Security credentials.\n{}",
+             ever seen as soon as you can, with `muster enable-mfa --device-name NAME` or in the console under Security\n\
+             credentials.\n{}",
             self.user,
             self.how_to_open(),
             ending = self.ending()
@@ -155,8 +156,8 @@ impl<'a> Handover<'a> {
         };
         let key = if self.has_key {
             format!(
-                "The access key for the AWS CLI and SDKs is in the file credentials{}: add its lines to \
-                 ~/.aws/credentials.\n",
+                "The access key for the AWS CLI and SDKs is in the file credentials{}: `muster configure --from-bundle` with \
+                 this file puts it into a profile; or add its lines to ~/.aws/credentials.\n",
                 self.ending()
             )
         } else {

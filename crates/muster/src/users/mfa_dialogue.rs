@@ -35,7 +35,7 @@ pub(crate) async fn automatic(
     let codes = Codes::new(&device.seed).map_err(|error| StepError::Other(error.to_string()))?;
     // By AWS's clock: where this machine's is off, the device would be, and the person's phone is not.
     let now = now_s() + work.session.account.gateway.server_is_ahead_s();
-    let now = u64::try_from(now).unwrap_or_default() / STEP_S;
+    let now = (u64::try_from(now).unwrap_or_default() / STEP_S).max(1);
     for step in [now, now + 1] {
         let enabled = creation.enable(&device.serial, &codes.at_step(step - 1), &codes.at_step(step)).await;
         match enabled {

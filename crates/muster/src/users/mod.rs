@@ -21,6 +21,7 @@ pub(crate) use sealing::{Sealing, sealer_again, sealer_of};
 use std::time::Duration;
 
 use muster_aws::{Journal, Journals, OpenTask, Sender, Task, TaskKind};
+use muster_core::estate::KeyFacts;
 use muster_core::name::UserName;
 
 use crate::context::{Context, Session};
@@ -137,6 +138,23 @@ fn settling(open: &OpenTask, settle: Duration) -> Duration {
     settle.saturating_sub(Duration::from_secs(ago.saturating_sub(1)))
 }
 
+/// How far AWS's clock and this machine's may be apart, in seconds: more than that no signature bears.
+const CLOCKS_APART_S: i64 = 900;
+
+/// Returns whether a key is one that a task made: by its id, or, where a crash came before that was written down, because it
+/// was made then, was not there before, and has never been used.
+pub(crate) fn made_key(open: &OpenTask, known: &[String], key: &KeyFacts) -> bool {
+    if known.contains(&key.id) {
+        return false;
+    }
+    if !open.keys.is_empty() {
+        return open.keys.contains(&key.id);
+    }
+    let was_begun = open.calls.iter().any(|call| call.action() == "CreateAccessKey");
+    let then = open.window.0 - CLOCKS_APART_S..=open.window.1 + CLOCKS_APART_S;
+    was_begun && then.contains(&key.created) && key.last_used.is_none()
+}
+
 /// Returns whether a file is one that a task wrote: by its name, and by the hash of what is in it.
 pub(crate) fn is_file_of(open: &OpenTask, path: &std::path::Path, name: &str) -> bool {
     let mut hashes = open.files.iter().filter(|(other, _)| other == name).map(|(_, hash)| hash);
@@ -165,6 +183,7 @@ mod tests {
             user_id: None,
             calls: Vec::new(),
             files: Vec::new(),
+            keys: Vec::new(),
             window: (last, last),
         };
         assert_eq!(settling(&open(now - 100), SETTLE), Duration::ZERO);

@@ -51,6 +51,9 @@ pub(crate) struct UserReport {
     /// What a person should know.
     pub(crate) notes: Vec<String>,
     pub(crate) errors: Vec<String>,
+    /// Something of it failed for want of permission.
+    #[serde(skip)]
+    pub(crate) is_denied: bool,
 }
 
 impl UserReport {
@@ -63,6 +66,7 @@ impl UserReport {
             files: Vec::new(),
             notes: Vec::new(),
             errors: Vec::new(),
+            is_denied: false,
         }
     }
 

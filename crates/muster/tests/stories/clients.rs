@@ -70,3 +70,14 @@ fn the_embedded_account_answers_as_iam_does() {
     let compared: usize = ran.stdout.split_whitespace().next().unwrap().parse().unwrap();
     assert!(compared >= 350, "{}", ran.stdout);
 }
+
+/// Sessions, codes and roles, judged in the same way; signatures are checked.
+#[test]
+fn the_embedded_account_makes_sessions_as_sts_does() {
+    let env = env();
+    let served = Served::with_signatures(&env, None);
+    let moto = Moto::new(&env);
+    let ran = python(&env, "truth_sts.py", &[&served.url, &moto.url], &[]).exits(0).prints("; 0 wrong");
+    let compared: usize = ran.stdout.split_whitespace().next().unwrap().parse().unwrap();
+    assert!(compared >= 45, "{}", ran.stdout);
+}

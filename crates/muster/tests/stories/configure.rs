@@ -50,6 +50,72 @@ fn on_a_terminal_the_secret_is_not_shown() {
     assert_eq!(person.key_in("me-nomfa"), KEY);
 }
 
+/// Also where stderr goes elsewhere, a secret is not shown.
+#[test]
+fn a_secret_is_not_shown_wherever_stderr_goes() {
+    let person = nobody();
+    let muster = person.env.binary().display();
+    let script = person.env.write("quiet.sh", format!("{muster} configure --profile me 2>log; echo ended\n"));
+    let mut screen =
+        Screen::program(&person.env, std::path::Path::new("/bin/sh"), &[&script], 140, &person.variables());
+    testkit::wait_for("the question", || {
+        person.env.path("log").exists() && person.env.read("log").contains("Access key id")
+    });
+    screen.types(&format!("{KEY}\n"));
+    screen.shows("Secret access key:");
+    screen.types(&format!("{SECRET}\n"));
+    screen.shows("ended");
+    let (_, raw) = screen.ends();
+    assert!(!raw.contains(SECRET) && !person.env.read("log").contains(SECRET), "{raw}");
+    assert_eq!(person.key_in("me-nomfa"), KEY);
+}
+
+/// What cannot all be saved is not half saved.
+#[test]
+fn a_config_file_that_cannot_be_changed_is_found_out_before() {
+    let person = nobody();
+    let config = "[profile me]\nregion = a\n[profile me]\nregion = b\n";
+    person.env.write(".aws/config", config);
+    let args = ["configure", "--profile", "me", "--region", "eu-west-1"];
+    person
+        .muster_typing(&args, &format!("{KEY}\n{SECRET}\n"))
+        .exits(1)
+        .says("is there twice")
+        .says("nothing was changed");
+    assert!(!person.env.path(".aws/credentials").exists());
+    assert_eq!(person.env.read(".aws/config"), config);
+}
+
+#[test]
+fn a_key_moves_to_its_own_profiles_name() {
+    let person = nobody();
+    person.env.write(
+        ".aws/credentials",
+        format!("[mine]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"),
+    );
+    person.muster(&["configure", "--from-profile", "mine", "--yes"]).exits(0).prints("'mine-nomfa'");
+    person.muster(&["configure", "--from-profile", "mine", "--yes"]).exits(0).says("already");
+    assert_eq!(person.key_in("mine-nomfa"), KEY);
+}
+
+/// An address that is none is said, whoever gives it.
+#[test]
+fn an_endpoint_that_is_none_is_refused() {
+    let person = nobody();
+    person.env.write(".aws/credentials", credentials());
+    let check = ["rotate-my-key", "--profile", "me", "--list"];
+    for url in ["", "nowhere", "http://"] {
+        person
+            .env
+            .muster_with(&check, &[("AWS_ENDPOINT_URL", url)], "")
+            .exits(2)
+            .says("AWS_ENDPOINT_URL is set to");
+        person.muster(&[&check[..], &["--endpoint-url", url]].concat()).exits(2);
+    }
+    person.env.write(".aws/config", "[profile me]\nendpoint_url =\n");
+    person.muster(&check).exits(2).says("has the endpoint_url ``");
+}
+
 #[test]
 fn both_kinds_of_csv_are_taken_and_deleted_when_that_is_wanted() {
     let person = nobody();
@@ -74,8 +140,20 @@ fn both_kinds_of_csv_are_taken_and_deleted_when_that_is_wanted() {
     let ran = person.muster(&["configure", "--profile", "d", "--from-csv", &csv]).exits(2);
     ran.says("the keys of several users: bob, alice").says("--user-name");
     let args = ["configure", "--profile", "d", "--from-csv", &csv, "--user-name", "alice"];
-    person.muster_typing(&args, "y\n").exits(0).says("holds a password too");
-    assert!(person.env.path("credentials.csv").exists(), "the password is in no other place");
+    person.muster_typing(&args, "y\n").exits(0).says("holds the keys of other users too, so it stays");
+    let args = [&args[..], &["--delete-csv"]].concat();
+    person.muster(&args).exits(0);
+    assert!(person.env.path("credentials.csv").exists(), "what else is in it is in no other place");
+    let one = format!("User name,Password,Access key ID,Secret access key\nalice,p,{KEY},{SECRET}\n");
+    let csv = person.env.write("one.csv", one);
+    person.muster(&["configure", "--profile", "d", "--from-csv", &csv]).exits(0).says("holds a password too");
+    let csv = person.env.write("plain.csv", &plain);
+    std::os::unix::fs::symlink(&csv, person.env.path("to-plain.csv")).unwrap();
+    person
+        .muster(&["configure", "--profile", "d", "--from-csv", "to-plain.csv", "--delete-csv"])
+        .exits(0)
+        .says("is a link");
+    assert!(person.env.path("to-plain.csv").exists());
     for profile in ["a-nomfa", "b-nomfa", "c-nomfa", "d-nomfa"] {
         assert_eq!(person.key_in(profile), KEY);
     }

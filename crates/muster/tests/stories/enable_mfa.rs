@@ -79,6 +79,10 @@ fn a_device_that_is_given_up_is_gone() {
     assert_eq!(devices(&person), [] as [Value; 0]);
     assert!(!person.file().contains("mfa_serial"));
     person.muster(&["recover", "--profile", "me-nomfa"]).exits(0).says("Nothing is left half done");
+    // Where nobody can be asked, nothing is begun.
+    let before = person.served.count("CreateVirtualMFADevice");
+    person.muster(&["enable-mfa", "--profile", "me", "--no-input"]).exits(2).says("--mfa auto");
+    assert_eq!(person.served.count("CreateVirtualMFADevice"), before);
 }
 
 #[test]
@@ -96,7 +100,11 @@ fn devices_that_are_there_are_recognised() {
         .says("the hardware token GAHT12345678")
         .says("which gives no codes")
         .says("Enable another MFA device for user 'alice' (y/n)?");
-    ran.prints("has a device").prints(&format!("names {SERIAL} now"));
+    ran.prints("has a device");
+    let file = person.file();
+    assert!(file.contains("mfa_serial = GAHT12345678"), "one that is the user's stays: {file}");
+    person.env.write(".aws/credentials", credentials().replace(SERIAL, "arn:aws:iam::123456789012:mfa/gone"));
+    person.muster(&["enable-mfa", "--profile", "me"]).exits(0).prints(&format!("names {SERIAL} now"));
     assert_eq!(person.served.count("CreateVirtualMFADevice"), 0);
     assert_eq!(person.file(), credentials());
 }

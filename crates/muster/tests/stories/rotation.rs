@@ -241,10 +241,62 @@ fn a_key_whose_answer_is_lost_is_not_left_alive() {
     }
 }
 
+/// Everything may be listed without MFA, and nothing changed.
+fn listable() -> String {
+    MFA_ONLY.replace("\"iam:ListMFADevices\"", "\"iam:List*\",\"iam:GetAccessKeyLastUsed\"")
+}
+
+/// The device is looked up where the profile does not name it.
+#[test]
+fn a_session_is_made_with_a_device_that_is_looked_up() {
+    let person = Person::alice(MFA_ONLY);
+    person.env.write(".aws/credentials", credentials().replace("mfa_serial", "# mfa_serial"));
+    rotate(&person, &["--mfa-code", &code(0)]).exits(0).prints("rotated");
+}
+
+/// A file that could not be changed later is found out before a key is made.
+#[test]
+fn a_file_that_cannot_take_the_new_key_is_found_out_before_it_is_made() {
+    let person = Person::alice(SELF);
+    let copy = format!("[copy]\naws_access_key_id={KEY}\naws_secret_access_key={SECRET}\n");
+    for more in [format!("{copy}{copy}"), "[x]\nk\u{a0}= v\n".to_owned(), format!("[ copy ]\n{copy}")] {
+        let before = format!("{}{more}", credentials());
+        person.env.write(".aws/credentials", &before);
+        rotate(&person, &[]).exits(1).says("nothing was changed");
+        assert_eq!(person.file(), before);
+    }
+    assert_eq!(person.served.count("CreateAccessKey"), 0);
+    person.muster(&["recover", "--profile", "other"]).exits(1);
+}
+
+/// A key that somebody made by hand after a crash is not one of muster's.
+#[test]
+fn a_key_of_somebody_elses_making_is_left_alone() {
+    let person = Person::alice(SELF);
+    let mut variables = person.variables();
+    // Right after the task is written down, before any call.
+    let begun = (1..80).find(|place| {
+        let cut = format!("kill:{place}");
+        variables.push(("MUSTER_CUT", Box::leak(cut.into_boxed_str())));
+        let _ =
+            person.env.muster_with(&["rotate-my-key", "--profile", "me", "--poll", "20ms"], &variables, "");
+        variables.pop();
+        let ran = person.muster(&["recover", "--profile", "me-nomfa", "--dry-run"]);
+        ran.stderr.contains("was being replaced")
+    });
+    assert!(begun.is_some() && keys(&person).len() == 1, "{begun:?}");
+    person.aws(&["iam", "create-access-key", "--profile", "me-nomfa"]).exits(0);
+    let by_hand = keys(&person);
+    assert_eq!(by_hand.len(), 2);
+    let ran = person.muster(&["recover", "--profile", "me-nomfa", "--yes", "--settle", "200ms"]).exits(0);
+    ran.prints(&by_hand[1].0).prints("leaves alone");
+    assert_eq!(keys(&person), by_hand);
+}
+
 /// A policy that lets keys be listed without MFA, and not made: one session does for that, too.
 #[test]
 fn a_session_is_made_when_the_first_change_is_denied() {
-    let policy = MFA_ONLY.replace("\"iam:ListMFADevices\"", "\"iam:List*\",\"iam:GetAccessKeyLastUsed\"");
+    let policy = listable();
     for two_keys in [false, true] {
         let mut account = account(&policy);
         if two_keys {
@@ -281,6 +333,23 @@ fn an_old_key_that_signs_its_own_end_goes_for_certain() {
         assert_eq!(found.iter().filter(|(_, active)| *active).count(), 1, "{fault}: {found:?}");
         assert_eq!(found.len(), if more.is_empty() { 2 } else { 1 }, "{fault}");
     }
+}
+
+/// Keys that may not be seen are not guessed at.
+#[test]
+fn somebody_elses_keys_have_to_be_listed() {
+    let person = Person::alice(SELF);
+    let mut admin: Vec<(&str, &str)> = person.served.env();
+    admin.retain(|(name, _)| *name != "AWS_ENDPOINT_URL");
+    let served = testkit::Served::new(&person.env, None, "deny=iam:ListAccessKeys");
+    admin.push(("AWS_ENDPOINT_URL", &served.url));
+    let run = |args: &[&str]| person.env.muster_with(args, &admin, "");
+    testkit::aws_with(&person.env, None, &["iam", "create-user", "--user-name", "eve"], &admin).exits(0);
+    for more in [&["--allow-plaintext"][..], &["--finish", "--yes"]] {
+        let args = [&["rotate-key", "--user-name", "eve"], more].concat();
+        run(&args).exits(1).says("may not be listed");
+    }
+    assert_eq!(served.count("CreateAccessKey"), 0);
 }
 
 /// Somebody else's key: the new one is sealed, the old one goes in two later steps.
@@ -342,6 +411,8 @@ fn age_text(identity: &age::x25519::Identity) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum What {
     Own,
+    /// Keys may be listed without MFA, and nothing else.
+    OwnListable,
     OwnWithMfa,
     OwnDeletingOld,
     Others,
@@ -353,8 +424,19 @@ const SETTLE: [&str; 2] = ["--settle", "200ms"];
 
 impl What {
     fn person(self) -> Person {
-        let policy = if self == Self::OwnWithMfa { MFA_ONLY } else { SELF };
-        let person = Person::alice(policy);
+        let policy = match self {
+            Self::OwnWithMfa => MFA_ONLY.to_owned(),
+            Self::OwnListable => listable(),
+            _ => SELF.to_owned(),
+        };
+        let person = Person::alice(&policy);
+        if self == Self::Own {
+            // The same key in the other file.
+            person.env.write(
+                ".aws/config",
+                format!("[profile third]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"),
+            );
+        }
         match self {
             Self::Configure => {
                 person.env.write("k.csv", format!("Access key ID,Secret access key\n{KEY},{SECRET}\n"));
@@ -364,7 +446,7 @@ impl What {
                     format!("# mine\n[me]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n");
                 person.env.write(".aws/credentials", plain);
             }
-            Self::OwnWithMfa => {
+            Self::OwnWithMfa | Self::OwnListable => {
                 person.muster(&["init-sts-session", "--profile", "me", "--mfa-code", &code(0)]).exits(0);
             }
             _ => {}
@@ -374,7 +456,7 @@ impl What {
 
     fn command(self) -> Vec<&'static str> {
         match self {
-            Self::Own | Self::OwnWithMfa => {
+            Self::Own | Self::OwnWithMfa | Self::OwnListable => {
                 vec!["rotate-my-key", "--profile", "me", "--rate", "10000", "--poll", "20ms"]
             }
             Self::OwnDeletingOld => {
@@ -462,7 +544,11 @@ fn cut(what: What, place: u64) {
         "{name}: {leftovers:?}"
     );
     match what {
-        What::Own | What::OwnWithMfa | What::OwnDeletingOld => {
+        What::Own | What::OwnWithMfa | What::OwnListable | What::OwnDeletingOld => {
+            if what == What::Own {
+                let config = env.read(".aws/config");
+                assert!(config.contains(active[0].as_str()), "{name}: the other file, too: {config}");
+            }
             let in_file = working(&env, &alice);
             assert_eq!(active.len(), 1, "{name}: {keys:?}");
             assert_eq!(in_file, [active[0].as_str()], "{name}: {}", text(&env));
@@ -505,9 +591,15 @@ fn cut(what: What, place: u64) {
 /// The real binary is killed before and after every call and every file operation, while the account lives on.
 #[test]
 fn a_change_of_keys_that_is_killed_anywhere_is_mended() {
-    for what in
-        [What::Own, What::OwnWithMfa, What::OwnDeletingOld, What::Others, What::Configure, What::Migrate]
-    {
+    for what in [
+        What::Own,
+        What::OwnWithMfa,
+        What::OwnListable,
+        What::OwnDeletingOld,
+        What::Others,
+        What::Configure,
+        What::Migrate,
+    ] {
         let person = what.person();
         let ran = what.run(&person, &what.command(), Some("kill:1000000")).exits(0);
         let (_, rest) = ran.stderr.split_once("passed ").unwrap();

@@ -228,3 +228,75 @@ fn a_sealed_bundle_can_be_searched_in_vain() {
     assert!(places.keys().any(|place| place.ends_with("Headless-a.mfa.zip")));
     assert_eq!(search(&places, &secrets), [] as [String; 0]);
 }
+
+/// What is in the credentials file and the cache is nowhere else: keys, sessions, and codes.
+#[test]
+fn a_session_and_a_new_key_are_only_where_they_belong() {
+    use super::person::{KEY, MFA_ONLY, Person, SECRET, code};
+
+    let person = Person::alice(MFA_ONLY);
+    let env = &person.env;
+    std::fs::create_dir(env.path("tmp")).unwrap();
+    let tmp = env.text_path("tmp");
+    let mut variables = person.variables();
+    variables.extend(LOUD);
+    variables.push(("TMPDIR", &tmp));
+    let run = |args: &[&str], stdin: &str| {
+        let args = [&["--debug"], args].concat();
+        env.muster_with(&args, &variables, stdin)
+    };
+    let csv = env.write("k.csv", format!("Access key ID,Secret access key\n{KEY},{SECRET}\n"));
+    let rotate = ["rotate-my-key", "--profile", "me", "--poll", "20ms"];
+    let (outputs, arguments) = arguments_while(|| {
+        vec![
+            run(&["configure", "--profile", "me", "--from-csv", &csv, "--delete-csv"], "").exits(0),
+            run(&["configure", "--profile", "typed"], &format!("{KEY}\n{SECRET}\n")).exits(0),
+            run(&["init-sts-session", "--profile", "me"], &format!("{}\n", code(0))).exits(0),
+            run(&["init-sts-session", "--profile", "me", "--status"], "").exits(0),
+            run(&rotate, "").exits(0),
+            run(
+                &[
+                    "assume-role",
+                    "--role-arn",
+                    "arn:aws:iam::123456789012:role/deploy",
+                    "--source-profile",
+                    "me",
+                    "--profile",
+                    "d",
+                    "--external-id",
+                    "4711",
+                ],
+                "",
+            )
+            .exits(0),
+            run(&[&rotate[..], &["--finish", "--yes"]].concat(), "").exits(0),
+            run(&["init-sts-session", "--profile", "me", "--force", "--mfa-command", "echo 000000"], "")
+                .exits(1),
+        ]
+    });
+    assert!(outputs[4].stderr.contains("CreateAccessKey"), "the log is on");
+    let file = person.file();
+    let value = |line: &str| line.split_once('=').map(|(_, value)| value.trim().to_owned());
+    let is_secret = |line: &&str| line.contains("secret_access_key") || line.contains("session_token");
+    let mut secrets: Vec<String> =
+        file.lines().filter(is_secret).filter_map(value).filter(|s| s != "EXAMPLE").collect();
+    secrets.push(SECRET.to_owned());
+    secrets.dedup();
+    assert!(secrets.len() >= 6, "keys, sessions and the old key: {}", secrets.len());
+    let mut places = BTreeMap::new();
+    places.insert("arguments and environments".to_owned(), arguments);
+    for (number, ran) in outputs.iter().enumerate() {
+        places.insert(format!("stdout {number}"), ran.stdout.clone().into_bytes());
+        places.insert(format!("stderr {number}"), ran.stderr.clone().into_bytes());
+    }
+    // The account knows them, as AWS does; the file and the cache are where they belong.
+    collect(&env.path(""), &["account.json", "credentials", "sessions"], &mut places);
+    assert!(places.keys().any(|place| place.contains("records/")), "{:?}", places.keys());
+    assert_eq!(search(&places, &secrets), [] as [String; 0]);
+    assert!(!places.values().any(|bytes| finds(bytes, SECRET.as_bytes())), "the old secret is gone for good");
+    // In the cache and in the file they are.
+    let mut cache = BTreeMap::new();
+    collect(&env.path(".local/state/muster/sessions"), &[], &mut cache);
+    let token = secrets.iter().find(|secret| secret.len() > 200).expect("a session has a long token");
+    assert!(cache.values().any(|bytes| finds(bytes, token.as_bytes())), "the search finds what is there");
+}

@@ -158,7 +158,7 @@ fn whoever_waits_learns_that_nobody_answered() {
     let (_, raw) = screen.ends();
     assert_eq!(raw.matches("MFA code of").count(), 1, "{raw}");
     let errors: String = (1..=3).map(|number| person.env.read(&format!("err.{number}"))).collect();
-    assert_eq!(errors.matches("by another program, and nobody answered").count(), 2, "{errors}");
+    assert_eq!(errors.matches("another program asked for the code, without success").count(), 2, "{errors}");
 }
 
 /// A client that reads its data from stdin keeps it.
@@ -225,6 +225,10 @@ fn a_cache_that_cannot_be_trusted_is_not_used() {
     };
     std::fs::write(&file, &good[..40]).unwrap();
     again("is damaged and not used", &code(-1));
+    let mut late: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    late["expiration_s"] = i64::MAX.into();
+    std::fs::write(&file, late.to_string()).unwrap();
+    init(&person, &["--status"]).exits(0);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     again("others can read or write it", &code(0));
     // A link is not followed, neither to be read nor to be written through.
@@ -273,9 +277,13 @@ fn what_stands_in_the_way_of_a_session_is_said() {
     for duration in ["14m", "37h", "899", "x"] {
         init(&person, &["--duration", duration]).exits(2);
     }
-    // Long-lived keys in the way of a session move, when that is agreed to.
+    // What cannot become a session moves nothing.
     let plain = format!("[me]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n");
     person.env.write(".aws/credentials", &plain);
+    init(&person, &["--yes", "--mfa-code", "abc"]).exits(2).says("six digits");
+    init(&person, &["--yes", "--force", "--mfa-code", "000000"]).exits(1);
+    assert_eq!(person.file(), plain);
+    // Long-lived keys in the way of a session move, when that is agreed to.
     init(&person, &["--no-input"]).exits(3).says("a session would overwrite the key");
     assert_eq!(person.file(), plain);
     let args = ["init-sts-session", "--profile", "me", "--force", "--mfa-code", &code(1)];
@@ -359,6 +367,19 @@ fn a_role_is_taken_on_from_an_mfa_session() {
         .exits(2)
         .says("holds the keys or the session of a person");
     person.muster(&["assume-role", "--profile", "x"]).exits(2).says("--source-profile");
+    // A long-lived key is never written over, by whatever name its profile is given.
+    let before = person.file();
+    for profile in ["me-nomfa", "other"] {
+        let role = ["--role-arn", "arn:aws:iam::123456789012:role/deploy", "--external-id", "4711"];
+        let args = [&["assume-role", "--source-profile", "me"], &role[..]].concat();
+        let variables = [&person.variables()[..], &[("AWS_PROFILE", profile)]].concat();
+        person
+            .env
+            .muster_with(&args, &variables, "")
+            .exits(2)
+            .says("holds the keys or the session of a person");
+    }
+    assert_eq!(person.file(), before);
 }
 
 /// A session of one account is not handed out for another.
