@@ -8,7 +8,7 @@ use muster_core::name::UserName;
 use muster_credentials::sealing::Sealer;
 
 use super::recover::{Options, recover};
-use super::rotate_my_key::{agreed, carry_out, describe, finished, make_room};
+use super::rotate_my_key::{Earlier, agreed, carry_out, describe, earlier_of, finished, make_room};
 use crate::cli::RotateKeyArgs;
 use crate::context::{Config, Context, Session};
 use crate::environment::now_s;
@@ -39,12 +39,16 @@ pub(crate) async fn run(context: &Context, args: &RotateKeyArgs) -> Result<Exit,
     let session = context.connect(&config, &settings, !args.dry_run).await?;
     let _lock = if args.dry_run { None } else { Some(session.home.lock()?) };
     let job = Job { context, args, config: &config, settings: &settings, session: &session, folder: &folder };
-    if !args.dry_run
-        && let Some(exit) = job.finish_earlier(&user).await?
-    {
-        return Ok(exit);
+    let mut deleted = Vec::new();
+    if !args.dry_run {
+        match job.finish_earlier(&user).await? {
+            Earlier::Over(exit) => return Ok(exit),
+            Earlier::Undone(keys) => deleted = keys,
+        }
     }
-    let found = job.look(&user).await?;
+    let mut found = job.look(&user).await?;
+    // Lists lag behind.
+    found.access_keys.retain(|key| !deleted.contains(&key.id));
     for key in &found.access_keys {
         context.terminal.say(safe(&describe(key, false)));
     }
@@ -62,13 +66,13 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Finishes or undoes what an earlier run left; returns how that ended, unless the rotation is to begin anew.
-    async fn finish_earlier(&self, user: &UserName) -> Result<Option<Exit>, CliError> {
+    /// Finishes or undoes what an earlier run left.
+    async fn finish_earlier(&self, user: &UserName) -> Result<Earlier, CliError> {
         let Self { context, session, .. } = *self;
         let is_ours =
             |open: &OpenTask| open.task.user == *user && matches!(open.task.kind, TaskKind::RotateKey { .. });
         if !earlier(context, session, std::slice::from_ref(user))?.iter().any(is_ours) {
-            return Ok(None);
+            return Ok(Earlier::Undone(Vec::new()));
         }
         context.terminal.say("An earlier rotation was cut off:");
         let options = Options {
@@ -81,11 +85,7 @@ impl Job<'_> {
             profile: None,
         };
         let users = recover(context, session, &options).await?;
-        if users.iter().all(|report| report.result == "undone") {
-            return Ok(None);
-        }
-        session.save()?;
-        Report::new(context, session, false, users, None).show(context).map(Some)
+        earlier_of(context, session, users)
     }
 
     /// Finds the user, and what stands in the way.
@@ -316,6 +316,7 @@ pub(super) async fn resume(
             report.errors.extend(report.steps.last().and_then(|step| step.error.clone()));
             return Ok(report);
         }
+        report.deleted_keys.push(key.id.clone());
     }
     work.discard_files(open, &[BUNDLE], &mut report)?;
     "undone".clone_into(&mut report.result);

@@ -44,13 +44,19 @@ pub(crate) async fn run(context: &Context, args: &RotateMyKeyArgs) -> Result<Exi
     let _lock = if changes { Some(session.home.lock()?) } else { None };
     let asker = Asker { context, config: &config, settings: &settings, own: &own };
     let folder = OutFolder::unused(args.settle);
-    if changes && let Some(exit) = finish_earlier(asker, &session, &user, &folder).await? {
-        return Ok(exit);
+    let mut deleted = Vec::new();
+    if changes {
+        match finish_earlier(asker, &session, &user, &folder).await? {
+            Earlier::Over(exit) => return Ok(exit),
+            Earlier::Undone(keys) => deleted = keys,
+        }
     }
     // A check asks nobody: it is for scripts and shell prompts.
     let silent = context.global.no_input || args.check;
     let mut prompter = Prompter::new(&context.terminal, &context.interrupt, silent, context.global.yes);
-    let (with_mfa, keys) = own_keys(asker, &session, &user, &mut prompter).await?;
+    let (with_mfa, mut keys) = own_keys(asker, &session, &user, &mut prompter).await?;
+    // Lists lag behind.
+    keys.retain(|key| !deleted.contains(&key.id));
     let session = with_mfa.as_ref().unwrap_or(&session);
     let id = &long_lived.keys.id;
     let Some(current) = keys.iter().find(|key| key.id == *id) else {
@@ -76,19 +82,27 @@ pub(crate) async fn run(context: &Context, args: &RotateMyKeyArgs) -> Result<Exi
     Box::pin(job.rotate(&mut prompter)).await
 }
 
-/// Finishes or undoes what an earlier run left of a rotation; returns how that ended, unless the rotation is to begin anew.
+/// What came of what an earlier run left.
+pub(super) enum Earlier {
+    /// It was finished, or could not be: there is nothing more to do now.
+    Over(Exit),
+    /// There was nothing, or it was undone: it is to begin anew. These keys are gone, whatever lists say.
+    Undone(Vec<String>),
+}
+
+/// Finishes or undoes what an earlier run left of a rotation.
 async fn finish_earlier(
     asker: Asker<'_>,
     session: &Session,
     user: &UserName,
     folder: &OutFolder,
-) -> Result<Option<Exit>, CliError> {
+) -> Result<Earlier, CliError> {
     let Asker { context, config, settings, .. } = asker;
     // Of whichever profile: a user has two keys at most.
     let is_ours =
         |open: &OpenTask| open.task.user == *user && matches!(open.task.kind, TaskKind::RotateOwnKey(_));
     if !earlier(context, session, std::slice::from_ref(user))?.iter().any(is_ours) {
-        return Ok(None);
+        return Ok(Earlier::Undone(Vec::new()));
     }
     context.terminal.say("An earlier rotation was cut off:");
     let options = Options {
@@ -101,11 +115,20 @@ async fn finish_earlier(
         profile: None,
     };
     let users = recover(context, session, &options).await?;
+    earlier_of(context, session, users)
+}
+
+/// Returns whether a rotation is to begin anew after what was recovered.
+pub(super) fn earlier_of(
+    context: &Context,
+    session: &Session,
+    users: Vec<UserReport>,
+) -> Result<Earlier, CliError> {
     if users.iter().all(|report| report.result == "undone") {
-        return Ok(None);
+        return Ok(Earlier::Undone(users.into_iter().flat_map(|report| report.deleted_keys).collect()));
     }
     session.save()?;
-    Report::new(context, session, false, users, None).show(context).map(Some)
+    Report::new(context, session, false, users, None).show(context).map(Earlier::Over)
 }
 
 /// What is done about the keys of a person.

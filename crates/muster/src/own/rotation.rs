@@ -245,6 +245,7 @@ impl Rotation<'_> {
             let message = format!("the new key {new} could not be taken away again: {error}");
             return Err(StepError::Other(message).into());
         }
+        report.deleted_keys.push(new.to_owned());
         report.notes.push(format!("the new key {new} is deleted again"));
         self.forget_waiting()?;
         self.work.session.save()?;

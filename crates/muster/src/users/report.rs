@@ -54,6 +54,9 @@ pub(crate) struct UserReport {
     /// Something of it failed for want of permission.
     #[serde(skip)]
     pub(crate) is_denied: bool,
+    /// Keys that were deleted, and that lists may show for a while.
+    #[serde(skip)]
+    pub(crate) deleted_keys: Vec<String>,
 }
 
 impl UserReport {
@@ -67,6 +70,7 @@ impl UserReport {
             notes: Vec::new(),
             errors: Vec::new(),
             is_denied: false,
+            deleted_keys: Vec::new(),
         }
     }
 
