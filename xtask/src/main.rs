@@ -65,5 +65,8 @@ fn test(full: bool) -> Result<(), Problem> {
     // A thousand seeds of faults, and many cases of each law. The largest account that IAM allows is in every run.
     let env: &[(&str, &str)] =
         if full { &[("MUSTER_TEST_FULL", "1"), ("PROPTEST_CASES", "20000")] } else { &[] };
-    cargo(&["test", "--workspace"], env)
+    cargo(&["test", "--workspace"], env)?;
+    // Targets for fuzzing are run by hand, and must go on compiling.
+    let fuzz = ["clippy", "--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target/fuzz", "--no-default-features"];
+    cargo(&[&fuzz[..], &["--", "--deny", "warnings"]].concat(), &[])
 }
