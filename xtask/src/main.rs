@@ -67,6 +67,13 @@ fn test(full: bool) -> Result<(), Problem> {
         if full { &[("MUSTER_TEST_FULL", "1"), ("PROPTEST_CASES", "20000")] } else { &[] };
     cargo(&["test", "--workspace"], env)?;
     // Targets for fuzzing are run by hand, and must go on compiling.
-    let fuzz = ["clippy", "--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target/fuzz", "--no-default-features"];
+    let fuzz = [
+        "clippy",
+        "--manifest-path",
+        "fuzz/Cargo.toml",
+        "--target-dir",
+        "target/fuzz",
+        "--no-default-features",
+    ];
     cargo(&[&fuzz[..], &["--", "--deny", "warnings"]].concat(), &[])
 }

@@ -121,7 +121,7 @@ impl ProfileText {
         if self.only(&sections, profile)?.is_none() {
             self.add_section(profile);
         }
-        let others = self.values_but(profile, key);
+        let others = self.values_but(profile, Some(key));
         let sections = self.sections();
         let Some(section) = self.only(&sections, profile)? else { return Err(ProfileError::OddLayout) };
         match section.entry(key) {
@@ -130,7 +130,7 @@ impl ProfileText {
         }
         // Blanks at the beginning of lines decide what goes on with what: nothing else may read differently now.
         let is_there = self.get(profile, key).is_some_and(|found| *found == value);
-        if is_there && self.values_but(profile, key) == others {
+        if is_there && self.values_but(profile, Some(key)) == others {
             Ok(())
         } else {
             Err(ProfileError::OddLayout)
@@ -190,7 +190,11 @@ impl ProfileText {
         if let Some(entry) = self.only(&sections, profile)?.and_then(|section| section.entry(key)) {
             let all = entry.all.clone();
             let kept = self.comments_in(all.clone());
+            let others = self.values_but(profile, Some(key));
             self.splice(all, &[&kept]);
+            if self.get(profile, key).is_some() || self.values_but(profile, Some(key)) != others {
+                return Err(ProfileError::OddLayout);
+            }
         }
         Ok(())
     }
@@ -202,6 +206,7 @@ impl ProfileText {
         }
         let sections = self.sections();
         let Some(section) = self.only(&sections, profile)? else { return Ok(()) };
+        let others = self.values_but(profile, None);
         let mut ranges: Vec<Range<usize>> = section.entries.iter().map(|entry| entry.all.clone()).collect();
         let header = section.header.clone();
         // The empty line that `set` puts before a new section at the end.
@@ -215,6 +220,10 @@ impl ProfileText {
             self.splice(range, &[&kept]);
         }
         self.splice(blank, &[]);
+        // A line that comes to be the first one may be read as something else.
+        if self.has(profile) || self.values_but(profile, None) != others {
+            return Err(ProfileError::OddLayout);
+        }
         Ok(())
     }
 
@@ -371,12 +380,16 @@ impl ProfileText {
         None
     }
 
-    /// Returns all that the file says, but for one key.
-    fn values_but(&self, profile: &str, key: &str) -> Vec<(Option<String>, String, Zeroizing<Vec<u8>>)> {
+    /// Returns all that the file says, but for one key, or for all of one profile.
+    fn values_but(
+        &self,
+        profile: &str,
+        key: Option<&str>,
+    ) -> Vec<(Option<String>, String, Zeroizing<Vec<u8>>)> {
         let mut values = Vec::new();
         for section in self.sections() {
             for entry in section.entries {
-                if section.profile.as_deref() != Some(profile) || entry.key != key {
+                if section.profile.as_deref() != Some(profile) || key.is_some_and(|key| entry.key != key) {
                     // With the lines that go on with it, but for the line break that a new last line may have given it.
                     let value = self.bytes[entry.rest.start..entry.all.end].trim_ascii_end().to_vec();
                     values.push((section.profile.clone(), entry.key, Zeroizing::new(value)));
@@ -615,6 +628,13 @@ mod tests {
             assert!(value.is_empty() || !error.contains(value), "{error}");
         }
         assert_eq!(file.bytes(), b"");
+    }
+
+    /// What fuzzing found: a line in the middle that would begin the file, and be a header then.
+    #[test]
+    fn what_would_read_differently_afterwards_is_not_done() {
+        let mut file = text(FileKind::Credentials, "[p]\n\u{feff}[p]\nk = v\n");
+        assert!(file.remove_profile("p").is_err());
     }
 
     /// Comments may be in any encoding.

@@ -56,7 +56,7 @@ pub(crate) async fn run(context: &Context, args: &EnableMfaArgs) -> Result<Exit,
         None => who(&session).await?,
     };
     let _lock = if args.dry_run { None } else { Some(session.home.lock()?) };
-    let asker = Asker { context, config: &config, settings: &settings, own: &own };
+    let asker = Asker { context, config: &config, settings: &settings, own: &own, at: None };
     let job = Job { asker, args, user: &user, folder: &folder, long_lived };
     if !args.dry_run {
         job.finish_earlier(&session).await?;
@@ -77,6 +77,7 @@ pub(crate) async fn run(context: &Context, args: &EnableMfaArgs) -> Result<Exit,
         match best_device(&devices, &user).filter(|_| is_self && long_lived.is_some() && !args.dry_run) {
             Some(serial) => {
                 let wanted = Wanted { serial: Some(serial), ..Wanted::any() };
+                let asker = Asker { at: Some(&session), ..asker };
                 Some(session.with_keys(&crate::own::session(asker, &wanted, &mut prompter).await?.keys))
             }
             None => None,

@@ -42,7 +42,7 @@ pub(crate) async fn run(context: &Context, args: &InitStsSessionArgs) -> Result<
     } else {
         None
     };
-    let asker = Asker { context, config: &config, settings: &settings, own: &own };
+    let asker = Asker { context, config: &config, settings: &settings, own: &own, at: None };
     let mut prompter = context.prompter();
     let made = session(asker, &wanted(&args.session, args.duration), &mut prompter).await?;
     let place = Place { own: &own, profile: &own.profile, moves: moves.as_ref() };
@@ -93,7 +93,7 @@ pub(crate) async fn assume_role(context: &Context, args: &AssumeRoleArgs) -> Res
         files
             .rehearse(FileKind::Credentials, |text| place.put(text, &rehearsed(), "1970-01-01T00:00:00Z"))?;
     }
-    let asker = Asker { context, config: &config, settings: &settings, own: &own };
+    let asker = Asker { context, config: &config, settings: &settings, own: &own, at: None };
     let role = ForRole {
         arn,
         external_id: args.external_id.clone().or(role.external_id),

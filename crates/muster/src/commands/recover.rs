@@ -225,6 +225,7 @@ async fn one(work: &Work<'_>, open: &OpenTask, options: &Options<'_>) -> Result<
                 config: options.config,
                 settings: options.settings,
                 own: &own,
+                at: Some(work.session),
             };
             Box::pin(rotation::recover(work, asker, open, task)).await
         }

@@ -42,7 +42,7 @@ pub(crate) async fn run(context: &Context, args: &RotateMyKeyArgs) -> Result<Exi
         CliError::usage(format!("`{arn}` is no user, so it has no access keys to rotate"))
     })?;
     let _lock = if changes { Some(session.home.lock()?) } else { None };
-    let asker = Asker { context, config: &config, settings: &settings, own: &own };
+    let asker = Asker { context, config: &config, settings: &settings, own: &own, at: None };
     let folder = OutFolder::unused(args.settle);
     let mut deleted = Vec::new();
     if changes {

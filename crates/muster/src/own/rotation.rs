@@ -60,6 +60,7 @@ pub(crate) async fn with_mfa(
     let Some(serial) = serial else { return Ok(None) };
     asker.context.terminal.say(format_args!("The key alone may not call {action}; an MFA session may."));
     let wanted = Wanted { serial: Some(serial), left_s: LEFT_S, ..Wanted::any() };
+    let asker = Asker { at: Some(session), ..asker };
     let made = session.with_keys(&Box::pin(super::session(asker, &wanted, prompter)).await?.keys);
     match made.account.caller().await {
         // One that was kept, and is no good any more.
@@ -169,6 +170,7 @@ impl Rotation<'_> {
             }
         }
         // From here on there is no way back, and none is needed.
+        session.save()?;
         let _shield = session.account.gateway.shield();
         self.switch(new, report)?;
         self.take_away(new, report).await

@@ -67,6 +67,8 @@ pub(crate) struct Asker<'a> {
     pub(crate) config: &'a Config,
     pub(crate) settings: &'a Settings,
     pub(crate) own: &'a Own,
+    /// The account, where it was connected to already.
+    pub(crate) at: Option<&'a Session>,
 }
 
 /// Returns a session of a person's, made if need be.
@@ -229,6 +231,9 @@ pub(crate) fn check_serial(serial: &str, account: &Account) -> Result<(), CliErr
 
 /// Connects with long-lived keys.
 async fn connect(asker: Asker<'_>, long_lived: &LongLived, wanted: &Wanted) -> Result<Session, CliError> {
+    if let Some(session) = asker.at {
+        return Ok(session.with_keys(&signing(&long_lived.keys)));
+    }
     let how = Connecting {
         keys: Some(signing(&long_lived.keys)),
         profile: Some(asker.own.profile.clone()),

@@ -92,3 +92,26 @@ fn a_new_persons_first_day_works_as_the_guide_prints_it() {
         "[profile work]\nregion = us-east-1\n\n[profile work-nomfa]\nregion = us-east-1\n"
     );
 }
+
+/// The same on an account in process, where everything is one program: a second device, a session for it, a rotation.
+#[test]
+fn a_persons_commands_work_on_an_account_in_process() {
+    use super::person::{KEY, SELF, account, code, credentials};
+
+    let env = env();
+    env.write("account.json", account(SELF).to_string());
+    env.write(".aws/credentials", credentials());
+    let file = env.text_path("account.json");
+    let run = |args: &[&str]| env.muster(&[args, &["--sandbox", &file, "--profile", "me"]].concat());
+    run(&["enable-mfa", "--mfa", "auto", "--allow-plaintext", "--yes", "--mfa-code", &code(0)])
+        .exits(0)
+        .prints("alice-2");
+    run(&["init-sts-session"]).exits(1).says("mfa/alice-2 is needed");
+    run(&["rotate-my-key"]).exits(0).prints("rotated");
+    run(&["rotate-my-key", "--finish", "--yes"]).exits(0).prints("finished");
+    assert!(!env.read(".aws/credentials").contains(KEY));
+    let account: serde_json::Value = serde_json::from_str(&env.read("account.json")).unwrap();
+    assert_eq!(account["users"][0]["access_keys"].as_array().unwrap().len(), 1);
+    let key = account["users"][0]["access_keys"][0]["id"].as_str().unwrap();
+    assert!(env.read(".aws/credentials").contains(key), "the key that is left is the one in the file");
+}

@@ -25,7 +25,8 @@ fn kept(person: &Person) -> Vec<std::path::PathBuf> {
 fn a_session_goes_into_the_profile_and_aws_clients_use_it() {
     let person = Person::alice(MFA_ONLY);
     person.aws(&["iam", "list-access-keys", "--profile", "me-nomfa"]).exits(255).says("AccessDenied");
-    init(&person, &["--mfa-code", &code(0), "--duration", "1h"]).exits(0).prints(" min left)");
+    let used = code(0);
+    init(&person, &["--mfa-code", &used, "--duration", "1h"]).exits(0).prints(" min left)");
     person.works("me", ALICE);
     person.aws(&["iam", "list-access-keys", "--profile", "me"]).exits(0).prints(KEY);
     let file = person.file();
@@ -40,7 +41,7 @@ fn a_session_goes_into_the_profile_and_aws_clients_use_it() {
     init(&person, &["--status"]).exits(0).prints("good until");
     assert_eq!(init(&person, &["--status", "--output", "json"]).exits(0).json()["session"]["is_valid"], true);
     // It is made anew when that is wanted, and with a code that was not used before.
-    init(&person, &["--force", "--mfa-code", &code(0)]).exits(1).says("a code is good once");
+    init(&person, &["--force", "--mfa-code", &used]).exits(1).says("a code is good once");
     init(&person, &["--force", "--mfa-code", &code(1)]).exits(0);
     init(&person, &["--clear"]).exits(0).prints("3 sessions");
     init(&person, &["--status"]).exits(3).prints("no session");
