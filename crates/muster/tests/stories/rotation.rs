@@ -1,5 +1,8 @@
 //! Access keys are replaced, and nobody is ever without one.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
 use serde_json::{Value, json};
 use testkit::{Ran, TestEnv};
 
@@ -21,6 +24,7 @@ fn keys_of(user: &Value) -> Vec<(String, bool)> {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "compared with the time of a file")]
 fn a_key_is_replaced_and_no_client_notices() {
     let person = Person::alice(SELF);
     // A second profile with the same key, and one in the config file.
@@ -34,23 +38,33 @@ fn a_key_is_replaced_and_no_client_notices() {
     );
     let before = person.file();
     person.works("me-nomfa", ALICE);
-    let done = std::sync::atomic::AtomicBool::new(false);
+    let done = AtomicBool::new(false);
     // The AWS CLI uses the profile all the while.
     let calls = std::thread::scope(|scope| {
         let client = scope.spawn(|| {
-            let mut calls = 0;
-            while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                person.works("me-nomfa", ALICE);
-                calls += 1;
+            let mut calls = Vec::new();
+            while !done.load(Ordering::Relaxed) {
+                let began = SystemTime::now();
+                calls.push((began, person.aws(&["sts", "get-caller-identity", "--profile", "me-nomfa"])));
             }
             calls
         });
         let ran = rotate(&person, &[]).exits(0).prints("rotated").says("--finish");
         assert!(ran.stdout.contains(&format!("the old key {KEY} is inactive")), "{}", ran.stdout);
-        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        done.store(true, Ordering::Relaxed);
         client.join().unwrap()
     });
-    assert!(calls > 1, "{calls}");
+    assert!(calls.len() > 1);
+    // One that had read the file just before it was switched over may still come with the old key.
+    let switched = std::fs::metadata(person.env.path(".aws/credentials")).unwrap().modified().unwrap();
+    let refused: Vec<_> = calls.into_iter().filter(|(_, ran)| ran.status != 0).collect();
+    assert!(
+        refused.len() <= 1
+            && refused
+                .iter()
+                .all(|(began, ran)| *began <= switched && ran.stderr.contains("InvalidClientTokenId")),
+        "switched at {switched:?}: {refused:?}"
+    );
     let new = person.key_in("me-nomfa");
     assert_eq!(keys(&person), [(KEY.to_owned(), false), (new.clone(), true)]);
     for profile in ["me-nomfa", "copy", "third"] {
