@@ -92,7 +92,9 @@ impl Account {
             | "UpdateAccountPasswordPolicy"
             | "DeleteAccountPasswordPolicy"
             | "CreateAccountAlias"
-            | "ListAccountAliases" => "*".to_owned(),
+            | "ListAccountAliases"
+            | "SimulateCustomPolicy" => "*".to_owned(),
+            "SimulatePrincipalPolicy" => get("PolicySourceArn").unwrap_or("*").to_owned(),
             "ListUsers" => self.arn(&format!("user{prefix}")),
             "ListGroups" => self.arn(&format!("group{prefix}")),
             "ListRoles" => self.arn(&format!("role{prefix}")),

@@ -2,7 +2,7 @@
 //!
 //! Source: IAM User Guide, "Policy evaluation logic", "IAM JSON policy elements" (`Condition`, operators, variables).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde_json::Value;
@@ -29,6 +29,15 @@ pub enum Decision {
     ExplicitDeny,
 }
 
+/// What policies say to a request, and which of them say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// The answer.
+    pub decision: Decision,
+    /// Places, in the list that was judged by, of the policies that decide: of a denial only those that deny.
+    pub by: BTreeSet<usize>,
+}
+
 impl Question {
     /// Asks whether something may be done to something.
     pub fn new(action: impl Into<String>, resource: impl Into<String>) -> Self {
@@ -50,7 +59,12 @@ impl Question {
 
 /// Judges a request by identity policies.
 pub fn decide<'d>(documents: impl IntoIterator<Item = &'d str>, question: &Question) -> Decision {
-    decide_with(documents, question, |statement, variables| {
+    judge(documents, question).decision
+}
+
+/// Judges a request by identity policies, and says which of them decide.
+pub fn judge<'d>(documents: impl IntoIterator<Item = &'d str>, question: &Question) -> Judgement {
+    judge_with(documents, question, |statement, variables| {
         let resource = element(statement, "Resource", "NotResource", |pattern| {
             glob(&pieces(pattern, variables), &question.resource)
         });
@@ -60,7 +74,7 @@ pub fn decide<'d>(documents: impl IntoIterator<Item = &'d str>, question: &Quest
 
 /// Judges a request by the policy that says who may assume a role. `principals` are what the caller is known by.
 pub fn decide_trust(document: &str, principals: &[String], question: &Question) -> Decision {
-    decide_with([document], question, |statement, _| {
+    let judgement = judge_with([document], question, |statement, _| {
         let is_caller = |value: &Value| {
             let names = values_of(value);
             names.iter().any(|name| *name == "*" || principals.iter().any(|own| own == name))
@@ -70,17 +84,18 @@ pub fn decide_trust(document: &str, principals: &[String], question: &Question) 
             (Some(Value::Object(kinds)), None) => kinds.get("AWS").is_some_and(is_caller),
             _ => false,
         }
-    })
+    });
+    judgement.decision
 }
 
-fn decide_with<'d>(
+fn judge_with<'d>(
     documents: impl IntoIterator<Item = &'d str>,
     question: &Question,
     is_about: impl Fn(&Value, &Question) -> bool,
-) -> Decision {
+) -> Judgement {
     let none = Question::default();
-    let mut decision = Decision::ImplicitDeny;
-    for document in documents {
+    let (mut allow, mut deny) = (BTreeSet::new(), BTreeSet::new());
+    for (place, document) in documents.into_iter().enumerate() {
         // What cannot be read allows nothing; IAM does not store such a policy.
         let Ok(document) = serde_json::from_str::<Value>(document) else { continue };
         let Some(statements) = document.get("Statement") else { continue };
@@ -99,13 +114,47 @@ fn decide_with<'d>(
                 continue;
             }
             match statement.get("Effect").and_then(Value::as_str) {
-                Some("Deny") => return Decision::ExplicitDeny,
-                Some("Allow") => decision = Decision::Allowed,
-                _ => {}
-            }
+                Some("Deny") => deny.insert(place),
+                Some("Allow") => allow.insert(place),
+                _ => false,
+            };
         }
     }
-    decision
+    match (deny.is_empty(), allow.is_empty()) {
+        (false, _) => Judgement { decision: Decision::ExplicitDeny, by: deny },
+        (true, false) => Judgement { decision: Decision::Allowed, by: allow },
+        (true, true) => Judgement { decision: Decision::ImplicitDeny, by: BTreeSet::new() },
+    }
+}
+
+/// Returns the condition keys that a policy asks about, in conditions and as variables, as it spells them.
+pub(super) fn context_keys(document: &str) -> BTreeSet<String> {
+    let Ok(document) = serde_json::from_str::<Value>(document) else { return BTreeSet::new() };
+    let statements =
+        document.get("Statement").map(|s| s.as_array().map_or_else(|| vec![s], |s| s.iter().collect()));
+    let mut keys = BTreeSet::new();
+    for statement in statements.into_iter().flatten() {
+        for name in ["Resource", "NotResource"] {
+            keys.extend(
+                statement.get(name).map(values_of).unwrap_or_default().iter().flat_map(|v| variables_in(v)),
+            );
+        }
+        let conditions = statement.get("Condition").and_then(Value::as_object);
+        for (key, values) in
+            conditions.into_iter().flat_map(|c| c.values()).filter_map(Value::as_object).flatten()
+        {
+            keys.insert(key.clone());
+            keys.extend(values_of(values).iter().flat_map(|value| variables_in(value)));
+        }
+    }
+    keys
+}
+
+/// Returns the names between `${` and `}`, without what stands in for them.
+fn variables_in(pattern: &str) -> Vec<String> {
+    let inside = pattern.split("${").skip(1).filter_map(|rest| rest.split_once('}'));
+    let names = inside.map(|(name, _)| name.split(',').next().unwrap_or_default().trim().to_owned());
+    names.filter(|name| !matches!(name.as_str(), "*" | "?" | "$")).collect()
 }
 
 /// Returns whether one of a list fits, or none of the list of its opposite; `None` where neither is there.

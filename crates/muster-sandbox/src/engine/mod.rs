@@ -14,6 +14,7 @@ mod params;
 mod policies;
 mod reply;
 mod roles;
+mod simulation;
 mod state;
 mod sts;
 mod users;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use error::IamError;
-pub use evaluation::{Decision, Question, decide, decide_trust};
+pub use evaluation::{Decision, Judgement, Question, decide, decide_trust, judge};
 pub use login::PasswordPolicy;
 pub use page::PageShape;
 pub use params::Params;
@@ -203,6 +204,8 @@ pub const OPERATIONS: &[(&str, Service)] = &[
     ("RemoveUserFromGroup", Service::Iam),
     ("ResetServiceSpecificCredential", Service::Iam),
     ("ResyncMFADevice", Service::Iam),
+    ("SimulateCustomPolicy", Service::Iam),
+    ("SimulatePrincipalPolicy", Service::Iam),
     ("TagMFADevice", Service::Iam),
     ("TagUser", Service::Iam),
     ("UntagUser", Service::Iam),
@@ -352,6 +355,8 @@ impl Account {
             "RemoveUserFromGroup" => self.remove_user_from_group(call),
             "ResetServiceSpecificCredential" => self.reset_service_specific_credential(call),
             "ResyncMFADevice" => self.resync_mfa_device(call),
+            "SimulateCustomPolicy" => self.simulate_custom_policy(call),
+            "SimulatePrincipalPolicy" => self.simulate_principal_policy(call),
             "TagMFADevice" => self.tag_mfa_device(call),
             "TagUser" => self.tag_user(call),
             "UntagUser" => self.untag_user(call),

@@ -100,6 +100,20 @@ impl Params {
         Ok(tags)
     }
 
+    /// Reads `ContextEntries.member.N`: the key and the values of each.
+    pub fn context_entries(&self) -> Result<Vec<(&str, Vec<&str>)>, IamError> {
+        let members = self.members("ContextEntries")?;
+        let read = |(_, prefix): (usize, String)| {
+            let name = self.get(&format!("{prefix}.ContextKeyName")).ok_or_else(|| gap("ContextEntries"))?;
+            let kind = self.get(&format!("{prefix}.ContextKeyType")).unwrap_or("string");
+            if !CONTEXT_KEY_TYPES.contains(&kind.trim_end_matches("List")) {
+                return Err(constraint("ContextEntries", "Member must satisfy enum value set"));
+            }
+            Ok((name, self.list(&format!("{prefix}.ContextKeyValues"))?))
+        };
+        members.into_iter().map(read).collect()
+    }
+
     /// Returns the positions of a list with the prefix of each; a gap keeps its position and fails later.
     fn members(&self, name: &str) -> Result<Vec<(usize, String)>, IamError> {
         let prefix = format!("{name}.member.");
@@ -125,6 +139,9 @@ impl Params {
         Ok(spelled.into_iter().collect())
     }
 }
+
+/// What a value of a condition key is; each also as a list. Source: service model `iam/2010-05-08`, `ContextKeyTypeEnum`.
+const CONTEXT_KEY_TYPES: [&str; 6] = ["string", "numeric", "boolean", "ip", "binary", "date"];
 
 /// Tags of one user, at most.
 pub(super) const TAGS_MAX: usize = 50;

@@ -1,5 +1,6 @@
 //! Policies, as far as reading them needs: managed ones, and inline ones of groups and users.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::params::{
     arn, name_128, new_user_name, path_prefix, policy_description, policy_document, policy_path,
 };
-use super::state::{Edit, InlinePolicy, ManagedPolicy, key};
+use super::state::{Edit, Group, InlinePolicy, ManagedPolicy, Role, State, User, key};
 use super::{Account, Call, IamError, Reply, seconds, timestamp};
 
 /// RFC 3986: everything but the unreserved characters is encoded.
@@ -49,6 +50,55 @@ pub(super) fn encoded(document: &str) -> String {
 /// Counts characters as IAM's quotas do.
 fn chars_without_space(document: &str) -> usize {
     document.chars().filter(|c| !c.is_whitespace()).count()
+}
+
+/// A policy that somebody lives under.
+#[derive(Debug, Clone)]
+pub(super) struct Held<'s> {
+    /// Its name.
+    pub(super) name: Cow<'s, str>,
+    /// Where it comes from, in the words of simulations (`PolicySourceType`).
+    pub(super) source: &'static str,
+    /// Its JSON text.
+    pub(super) document: &'s str,
+}
+
+impl State {
+    /// Returns a user's policies and those of its groups; the boundary is none of them.
+    pub(super) fn policies_of_user<'s>(&'s self, user: &'s User) -> impl Iterator<Item = Held<'s>> {
+        let groups = user.groups.iter().filter_map(|key| self.groups.get(key));
+        let of_groups = groups.flat_map(|group| self.policies_of_group(group));
+        self.held(&user.attached, &user.inline, "user").chain(of_groups)
+    }
+
+    /// Returns a group's policies.
+    pub(super) fn policies_of_group<'s>(&'s self, group: &'s Group) -> impl Iterator<Item = Held<'s>> {
+        self.held(&group.attached, &group.inline, "group")
+    }
+
+    /// Returns a role's policies.
+    pub(super) fn policies_of_role<'s>(&'s self, role: &'s Role) -> impl Iterator<Item = Held<'s>> {
+        self.held(&[], &role.inline, "role")
+    }
+
+    fn held<'s>(
+        &'s self,
+        attached: &'s [String],
+        inline: &'s [InlinePolicy],
+        source: &'static str,
+    ) -> impl Iterator<Item = Held<'s>> {
+        let attached = attached.iter().filter_map(|arn| self.policies.get(arn)).map(|policy| Held {
+            name: Cow::Borrowed(&policy.name),
+            source: if policy.arn.contains(":iam::aws:") { "aws-managed" } else { "user-managed" },
+            document: &policy.document,
+        });
+        let inline = inline.iter().map(move |policy| Held {
+            name: Cow::Borrowed(&policy.name),
+            source,
+            document: &policy.document,
+        });
+        attached.chain(inline)
+    }
 }
 
 impl Account {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::evaluation::{Decision, Question, decide, decide_trust};
 use super::mfa::Checked;
 use super::params::{code, external_id, number_in, role_arn, serial, session_name};
-use super::state::{Edit, Role, Session, SessionOf, User, key};
+use super::state::{Edit, Role, Session, SessionOf, State, User, key};
 use super::{Account, Call, Caller, IamError, Millis, Reply, Service, seconds, timestamp};
 
 /// How long what has ended is remembered, so that its end can be told from what never was.
@@ -228,7 +228,7 @@ impl Account {
             Caller::Role { role, .. } => {
                 let role = self.current.roles.get(role);
                 decide(
-                    role.iter().flat_map(|role| role.inline.iter().map(|policy| policy.document.as_str())),
+                    role.into_iter().flat_map(|role| self.current.policies_of_role(role)).map(|p| p.document),
                     question,
                 )
             }
@@ -237,12 +237,8 @@ impl Account {
 
     /// Judges a request by a user's policies, those of its groups, and its boundary.
     pub(super) fn decide_for(&self, user: &User, question: &Question) -> Decision {
-        let groups = user.groups.iter().filter_map(|key| self.current.groups.get(key));
-        let attached = user.attached.iter().chain(groups.clone().flat_map(|group| &group.attached));
+        let decision = decide(self.current.policies_of_user(user).map(|policy| policy.document), question);
         let document = |arn: &String| self.current.policies.get(arn).map(|policy| policy.document.as_str());
-        let inline = user.inline.iter().chain(groups.flat_map(|group| &group.inline));
-        let documents = attached.filter_map(document).chain(inline.map(|policy| policy.document.as_str()));
-        let decision = decide(documents, question);
         let boundary = user.boundary.as_ref().map(|arn| decide(document(arn), question));
         match (decision, boundary) {
             (Decision::ExplicitDeny, _) | (_, Some(Decision::ExplicitDeny)) => Decision::ExplicitDeny,
@@ -257,39 +253,15 @@ impl Account {
         call: &Call<'_>,
         mfa_at: Option<i64>,
     ) -> std::collections::BTreeMap<String, Vec<String>> {
-        let mut question = Question::default()
-            .with("aws:CurrentTime", timestamp(seconds(call.now)))
-            .with("aws:EpochTime", seconds(call.now))
-            .with("aws:PrincipalAccount", &self.identity.account)
-            .with("aws:PrincipalArn", self.principal_arn(&call.caller))
+        let mut question = self
+            .about(&self.current, &call.caller, call.now)
             .with("aws:PrincipalIsAWSService", false)
             .with("aws:RequestedRegion", "us-east-1")
             .with("aws:SourceIp", "127.0.0.1")
             .with("aws:SecureTransport", true)
-            .with("aws:ViaAWSService", false)
-            .with(
-                "aws:PrincipalType",
-                match &call.caller {
-                    Caller::Administrator => "Account",
-                    Caller::User(_) => "User",
-                    Caller::Role { .. } => "AssumedRole",
-                },
-            );
+            .with("aws:ViaAWSService", false);
         if let Some(session) = &call.session {
             question = question.with("aws:TokenIssueTime", timestamp(session.issued));
-        }
-        if let Caller::Role { role, session } = &call.caller
-            && let Some(role) = self.current.roles.get(role)
-        {
-            question = question.with("aws:userid", format!("{}:{session}", role.id));
-        }
-        if let Caller::User(key) = &call.caller
-            && let Some(user) = self.current.users.get(key)
-        {
-            question = question.with("aws:username", &user.name).with("aws:userid", &user.id);
-            for tag in &user.tags {
-                question = question.with(&format!("aws:PrincipalTag/{}", tag.key), &tag.value);
-            }
         }
         // Long-lived keys have neither.
         if call.session.is_some() || mfa_at.is_some() {
@@ -299,6 +271,37 @@ impl Account {
             question = question.with("aws:MultiFactorAuthAge", seconds(call.now) - at);
         }
         question.context
+    }
+
+    /// Returns a request with what is known of whoever asks, and the time.
+    pub(super) fn about(&self, state: &State, caller: &Caller, now: Millis) -> Question {
+        let mut question = Question::default()
+            .with("aws:CurrentTime", timestamp(seconds(now)))
+            .with("aws:EpochTime", seconds(now))
+            .with("aws:PrincipalAccount", &self.identity.account)
+            .with("aws:PrincipalArn", self.principal_arn(caller))
+            .with(
+                "aws:PrincipalType",
+                match caller {
+                    Caller::Administrator => "Account",
+                    Caller::User(_) => "User",
+                    Caller::Role { .. } => "AssumedRole",
+                },
+            );
+        if let Caller::Role { role, session } = caller
+            && let Some(role) = state.roles.get(role)
+        {
+            question = question.with("aws:userid", format!("{}:{session}", role.id));
+        }
+        if let Caller::User(key) = caller
+            && let Some(user) = state.users.get(key)
+        {
+            question = question.with("aws:username", &user.name).with("aws:userid", &user.id);
+            for tag in &user.tags {
+                question = question.with(&format!("aws:PrincipalTag/{}", tag.key), &tag.value);
+            }
+        }
+        question
     }
 }
 

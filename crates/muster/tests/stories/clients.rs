@@ -81,3 +81,14 @@ fn the_embedded_account_makes_sessions_as_sts_does() {
     let compared: usize = ran.stdout.split_whitespace().next().unwrap().parse().unwrap();
     assert!(compared >= 45, "{}", ran.stdout);
 }
+
+/// Simulated policies, judged by AWS's published examples, and by what the account lets their user do.
+#[test]
+fn the_embedded_account_simulates_policies_as_iam_does() {
+    let env = env();
+    env.muster(&["sandbox", "new", "account.json"]).exits(0);
+    let served = Served::with_options(&env, "account.json", "", &["--enforce"]);
+    let ran = python(&env, "truth_simulate.py", &[&served.url], &served.env()).exits(0).prints("; 0 wrong");
+    let compared: usize = ran.stdout.split_whitespace().next().unwrap().parse().unwrap();
+    assert!(compared >= 45, "{}", ran.stdout);
+}
