@@ -19,3 +19,4 @@ pub mod permissions;
 pub mod plan;
 pub mod roster;
 pub mod taxonomy;
+pub mod templates;

@@ -356,3 +356,31 @@ fn too_many_common_groups_are_pointed_out() {
         "{problems:?}"
     );
 }
+
+#[test]
+fn policies_are_checked_before_anything_is_called() {
+    for (policies, tables, says) in [
+        (r#""enforce-tls", "policies/own.json""#, "", None),
+        (r#""enforce-source-ip""#, "[policy.enforce-source-ip]\nsource_ip = \"203.0.113.0/24\"", None),
+        (r#""enforce-mfs""#, "", Some("there is no policy `enforce-mfs`")),
+        ("", "[policy.whatever]\nx = 1", Some("there is no policy `whatever`")),
+        (r#""enforce-source-ip""#, "", Some("`enforce-source-ip` needs its parameter `source_ip`")),
+        ("", "[policy.enforce-mfa]\nmax_age = \"1h\"", Some("`enforce-mfa` has no parameter `max_age`")),
+        (
+            "",
+            "[policy.enforce-mfa]\nmax_session_age = 12",
+            Some("`max_session_age` of `enforce-mfa` is a time"),
+        ),
+    ] {
+        let text = format!(
+            "common_groups = [\"AllUsers\"]\n[[category]]\ngroup = \"Humans\"\npolicies = [{policies}]\n{tables}\n"
+        );
+        let (_, problems) = load(&text, Format::Native, Tool::SortUsers, &Overrides::default());
+        let told = told(&text, &problems);
+        match says {
+            None => assert_eq!(told, Vec::<String>::new(), "{text}"),
+            Some(says) => assert!(told.len() == 1 && told[0].contains(says), "{text}{told:?}"),
+        }
+        assert!(problems.iter().all(|problem| problem.span.is_some()), "{problems:?}");
+    }
+}

@@ -43,7 +43,7 @@ pub(super) struct CategoryEntry {
     pub(super) group: At<String>,
     pub(super) selector: SelectorEntry,
     pub(super) credentials: Option<Credentials>,
-    pub(super) policies: Vec<String>,
+    pub(super) policies: Vec<At<String>>,
 }
 
 /// The conditions of a category or a protection as written.
@@ -89,7 +89,7 @@ pub struct ConfigFile {
     pub(super) protected: Vec<ProtectedEntry>,
     pub(super) exempt: Vec<Exemption>,
     /// Parameters of policies, as JSON, by policy name.
-    pub(super) policies: Vec<(String, serde_json::Value)>,
+    pub(super) policies: Vec<(At<String>, serde_json::Value)>,
 }
 
 impl ConfigFile {
@@ -330,7 +330,8 @@ impl Reader {
 
     fn policies(&mut self, entry: &Entry) {
         let entries = self.table(&entry.key, &entry.value);
-        self.file.policies = entries.iter().map(|entry| (entry.key.clone(), to_json(&entry.value))).collect();
+        let name = |entry: &Entry| At { value: entry.key.clone(), span: entry.key_span.clone() };
+        self.file.policies = entries.iter().map(|entry| (name(entry), to_json(&entry.value))).collect();
     }
 
     fn categories(&mut self, entry: &Entry) {
@@ -349,10 +350,7 @@ impl Reader {
                 "path" => selector.path = self.path(entry),
                 "tags" => selector.tags = self.tags(entry),
                 "credentials" => credentials = Some(self.credentials(entry)),
-                "policies" => {
-                    let names = self.texts(entry).map(|list| list.value).unwrap_or_default();
-                    policies = names.into_iter().map(|name| name.value).collect();
-                }
+                "policies" => policies = self.texts(entry).map(|list| list.value).unwrap_or_default(),
                 _ => self.unknown_among(entry, CATEGORY_KEYS.iter().map(|key| key.name)),
             }
         }

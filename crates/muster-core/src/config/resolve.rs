@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::file::{At, CategoryEntry, ConfigFile, Exemption, Layer, SelectorEntry};
+use super::file::{At, CategoryEntry, ConfigFile, Exemption, Layer, SelectorEntry, nearest};
 use super::keys::Tool;
 use super::node::Span;
 use super::problem::Problem;
 use crate::name::{GROUPS_PER_USER_MAX, GroupName};
 use crate::pattern::Pattern;
 use crate::taxonomy::{Category, Protection, Selector, Taxonomy};
+use crate::templates;
 
 /// What was given on the command line, as typed.
 #[derive(Debug, Clone, Default)]
@@ -134,6 +135,7 @@ impl Resolver<'_> {
         self.check_groups(&common_groups, &categories.value);
         self.check_prefix(&prefix);
         self.check_default(&taxonomy, &default);
+        self.check_policies();
 
         let mut shown = vec![
             shown("common_groups", &taxonomy.common, &common.origin),
@@ -146,6 +148,7 @@ impl Resolver<'_> {
             shown("max_changes", max_changes.value, &max_changes.origin),
         ];
         shown.extend(self.native_shown());
+        let policies = self.file.policies.iter();
         Settings {
             taxonomy,
             force_common_group: force.value.unwrap_or(false),
@@ -156,7 +159,7 @@ impl Resolver<'_> {
             recipients: self.file.recipients.clone(),
             escrow: self.file.escrow.as_ref().map(|escrow| escrow.value.clone()),
             exempt: self.file.exempt.clone(),
-            policies: self.file.policies.clone(),
+            policies: policies.map(|(name, given)| (name.value.clone(), given.clone())).collect(),
             shown,
         }
     }
@@ -252,6 +255,40 @@ impl Resolver<'_> {
         }
         for (entry, (pattern, span)) in entries.iter_mut().zip(&regex.value) {
             entry.selector.pattern = (!pattern.is_empty()).then(|| (pattern.clone(), span.clone()));
+        }
+    }
+
+    /// Checks that the policies which categories carry exist, and take what is said about them.
+    fn check_policies(&mut self) {
+        let file = self.file;
+        let carried = file.categories.iter().flat_map(|categories| &categories.value);
+        let carried = carried.flat_map(|category| &category.policies);
+        for name in file.policies.iter().map(|(name, _)| name).chain(carried.clone()) {
+            let extension = std::path::Path::new(&name.value).extension();
+            let is_own = extension.is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+            if templates::find(&name.value).is_none() && !is_own {
+                let names = || templates::BUILT_IN.iter().map(|template| template.name);
+                let help = match nearest(&name.value, names()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!(
+                        "there are {}; a template of your own is named by its .json file",
+                        names().collect::<Vec<_>>().join(", ")
+                    ),
+                };
+                let message = format!("there is no policy `{}`", name.value);
+                self.problems.push(Problem::error(message).at(name.span.clone()).help(help));
+            }
+        }
+        for (name, given) in &file.policies {
+            let checked = templates::find(&name.value).map(|template| template.check(Some(given)));
+            if let Some(Err(error)) = checked {
+                self.problems.push(Problem::error(error.to_string()).at(name.span.clone()));
+            }
+        }
+        for name in carried.filter(|name| file.policies.iter().all(|(given, _)| given.value != name.value)) {
+            if let Some(Err(error)) = templates::find(&name.value).map(|template| template.check(None)) {
+                self.problems.push(Problem::error(error.to_string()).at(name.span.clone()));
+            }
         }
     }
 
@@ -390,7 +427,7 @@ impl From<&CategoryEntry> for Entry {
             span: Some(entry.group.span.clone()),
             selector: TypedSelector::from(&entry.selector),
             credentials: entry.credentials,
-            policies: entry.policies.clone(),
+            policies: entry.policies.iter().map(|name| name.value.clone()).collect(),
         }
     }
 }

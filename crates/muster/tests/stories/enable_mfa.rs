@@ -27,7 +27,7 @@ fn devices(person: &Person) -> Vec<Value> {
 }
 
 /// The seed, as a person reads it off the screen.
-fn seed_on(screen: &mut Screen) -> String {
+pub(crate) fn seed_on(screen: &mut Screen) -> String {
     screen.shows("First code:");
     screen.types("s\n");
     screen.shows("The secret: ");

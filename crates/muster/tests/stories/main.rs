@@ -30,6 +30,7 @@ mod sealing;
 mod secrets;
 mod sessions;
 mod sort_users;
+mod templates;
 mod terminal;
 
 use testkit::TestEnv;

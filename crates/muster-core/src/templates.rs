@@ -1,0 +1,394 @@
+//! Policies that groups carry, written from templates.
+//!
+//! Each built-in template says why it is as it is, with its source. Values go into the parsed document, never into its text, so
+//! that none of them can add a statement.
+
+use serde_json::Value;
+
+/// Where a policy is to hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// `aws`, `aws-cn`, `aws-us-gov`.
+    pub partition: String,
+    /// Twelve digits.
+    pub account_id: String,
+}
+
+/// What a parameter takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A time such as `12h`; policies count it in seconds.
+    Time,
+    /// Addresses and networks such as `203.0.113.0/24`: one or a list.
+    Networks,
+}
+
+/// A parameter of a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name in the config.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// Whether it has to be given. The statements that use one that is neither are left out.
+    pub is_required: bool,
+}
+
+/// A policy with holes in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Template {
+    /// Its name, which configs use.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub about: &'static str,
+    /// What can be said about it.
+    pub parameters: &'static [Parameter],
+    text: &'static str,
+}
+
+/// Why a template makes no policy with these parameters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// The parameters are no table.
+    #[error("the parameters of `{0}` are not a table")]
+    NoTable(&'static str),
+    /// There is no such parameter.
+    #[error("`{template}` has no parameter `{given}`{}", known(.template))]
+    Unknown {
+        /// The template.
+        template: &'static str,
+        /// The parameter.
+        given: String,
+    },
+    /// It has to be given.
+    #[error("`{template}` needs its parameter `{missing}`: say it in `[policy.{template}]`")]
+    Missing {
+        /// The template.
+        template: &'static str,
+        /// The parameter.
+        missing: &'static str,
+    },
+    /// It takes something else.
+    #[error("`{parameter}` of `{template}` {why}")]
+    Wrong {
+        /// The template.
+        template: &'static str,
+        /// The parameter.
+        parameter: &'static str,
+        /// What it takes, and what is wrong with what was given.
+        why: String,
+    },
+}
+
+fn known(template: &str) -> String {
+    let parameters = find(template).map_or(&[][..], |template| template.parameters);
+    let names: Vec<String> = parameters.iter().map(|parameter| format!("`{}`", parameter.name)).collect();
+    if names.is_empty() { ": it takes none".to_owned() } else { format!(": it takes {}", names.join(", ")) }
+}
+
+/// The built-in templates, by name.
+pub const BUILT_IN: &[Template] = &[
+    // Users need a password, so one can be denied to them; signing in itself asks no policy of the user.
+    // Source: IAM User Guide, "Control IAM user access to the AWS Management Console".
+    Template {
+        name: "deny-console",
+        about: "nobody is given a console password",
+        parameters: &[],
+        text: include_str!("templates/deny-console.json"),
+    },
+    // A call by a long-lived key is one without the time at which a token was issued.
+    // Source: IAM User Guide, "AWS global condition context keys", `aws:TokenIssueTime`.
+    Template {
+        name: "deny-access-keys",
+        about: "no access keys of one's own, and nothing with those that there are",
+        parameters: &[],
+        text: include_str!("templates/deny-access-keys.json"),
+    },
+    // Long-lived keys have no `aws:MultiFactorAuthPresent` at all, hence `BoolIfExists`. Without MFA only the device that is named
+    // like its user can be made: were any allowed, whoever has stolen a key could add a device of their own.
+    // Source: IAM User Guide, "AWS: Allows MFA-authenticated IAM users to manage their own credentials on the Security credentials
+    // page", and its remarks; services that call on a user's behalf bring no MFA along (AWS re:Post, "mfa-iam-user-aws-cli").
+    Template {
+        name: "enforce-mfa",
+        about: "nothing without MFA but setting it up and changing one's own password",
+        parameters: &[Parameter { name: "max_session_age", kind: Kind::Time, is_required: false }],
+        text: include_str!("templates/enforce-mfa.json"),
+    },
+    // Source: IAM User Guide, "AWS: Denies access to AWS based on the source IP". A call through a VPC endpoint has no source
+    // address, and is denied.
+    Template {
+        name: "enforce-source-ip",
+        about: "nothing from other addresses, but what AWS services call on one's behalf",
+        parameters: &[Parameter { name: "source_ip", kind: Kind::Networks, is_required: true }],
+        text: include_str!("templates/enforce-source-ip.json"),
+    },
+    // Source: IAM User Guide, "AWS global condition context keys", `aws:SecureTransport`.
+    Template {
+        name: "enforce-tls",
+        about: "nothing without TLS",
+        parameters: &[],
+        text: include_str!("templates/enforce-tls.json"),
+    },
+    Template {
+        name: "read-own-account-info",
+        about: "to see oneself, and what the account asks of passwords",
+        parameters: &[],
+        text: include_str!("templates/read-own-account-info.json"),
+    },
+    // `user/${aws:username}` is only somebody without a path; `user/*/${aws:username}` the others, and nobody else, for no name
+    // has a slash. Source: IAM User Guide, "IAM identifiers".
+    Template {
+        name: "self-manage-credentials",
+        about: "one's own password, access keys and MFA devices",
+        parameters: &[],
+        text: include_str!("templates/self-manage-credentials.json"),
+    },
+];
+
+/// Returns the built-in template of this name.
+pub fn find(name: &str) -> Option<&'static Template> {
+    BUILT_IN.iter().find(|template| template.name == name)
+}
+
+impl Template {
+    /// Checks what is said about the template.
+    ///
+    /// # Errors
+    ///
+    /// With the first parameter that is unknown, missing or wrong.
+    pub fn check(&self, given: Option<&Value>) -> Result<(), TemplateError> {
+        self.values(given).map(|_| ())
+    }
+
+    /// Writes the policy.
+    ///
+    /// # Errors
+    ///
+    /// With the first parameter that is unknown, missing or wrong.
+    pub fn policy(&self, given: Option<&Value>, place: &Place) -> Result<Value, TemplateError> {
+        let mut values = self.values(given)?;
+        values.push(("partition", Value::from(place.partition.as_str())));
+        values.push(("account_id", Value::from(place.account_id.as_str())));
+        // Our own text, which a test reads.
+        let mut policy: Value = serde_json::from_str(self.text).unwrap_or_default();
+        if let Some(statements) = policy.get_mut("Statement").and_then(Value::as_array_mut) {
+            statements.retain_mut(|statement| fill(statement, &values));
+        }
+        Ok(policy)
+    }
+
+    fn values(&self, given: Option<&Value>) -> Result<Vec<(&'static str, Value)>, TemplateError> {
+        let nothing = serde_json::Map::new();
+        let given = match given {
+            None => &nothing,
+            Some(Value::Object(given)) => given,
+            Some(_) => return Err(TemplateError::NoTable(self.name)),
+        };
+        if let Some(unknown) = given.keys().find(|key| self.parameters.iter().all(|p| p.name != key.as_str()))
+        {
+            return Err(TemplateError::Unknown { template: self.name, given: unknown.clone() });
+        }
+        let mut values = Vec::new();
+        for parameter in self.parameters {
+            match given.get(parameter.name) {
+                Some(value) => {
+                    let value = parameter.kind.read(value).map_err(|why| TemplateError::Wrong {
+                        template: self.name,
+                        parameter: parameter.name,
+                        why,
+                    })?;
+                    values.push((parameter.name, value));
+                }
+                None if parameter.is_required => {
+                    return Err(TemplateError::Missing { template: self.name, missing: parameter.name });
+                }
+                None => {}
+            }
+        }
+        Ok(values)
+    }
+}
+
+impl Kind {
+    fn read(self, value: &Value) -> Result<Value, String> {
+        match self {
+            Self::Time => {
+                let seconds = value.as_str().and_then(seconds).filter(|seconds| *seconds > 0);
+                let text = seconds.ok_or("is a time such as \"12h\" or \"30m\", of a second or more")?;
+                Ok(Value::from(text.to_string()))
+            }
+            Self::Networks => {
+                let list = value.as_array().map_or_else(|| vec![value], |list| list.iter().collect());
+                if list.is_empty() {
+                    return Err("is empty: that would deny everything".to_owned());
+                }
+                for network in &list {
+                    if !network.as_str().is_some_and(is_network) {
+                        return Err(format!(
+                            "takes networks such as \"203.0.113.0/24\", and {network} is none"
+                        ));
+                    }
+                }
+                Ok(list.into_iter().cloned().collect())
+            }
+        }
+    }
+}
+
+/// Reads `30s`, `15m`, `12h` or `7d`.
+fn seconds(text: &str) -> Option<u64> {
+    let scale = match text.chars().next_back()? {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return None,
+    };
+    let digits = &text[..text.len() - 1];
+    digits
+        .bytes()
+        .all(|b| b.is_ascii_digit())
+        .then(|| digits.parse::<u64>().ok())
+        .flatten()?
+        .checked_mul(scale)
+}
+
+/// Returns whether a text is an address or a network; one whose address has bits beyond its length is a slip.
+fn is_network(text: &str) -> bool {
+    let (address, length) =
+        text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
+    let Ok(address) = address.parse::<std::net::IpAddr>() else { return false };
+    let (bits, size) = match address {
+        std::net::IpAddr::V4(address) => (u128::from(u32::from(address)) << 96, 32),
+        std::net::IpAddr::V6(address) => (u128::from(address), 128),
+    };
+    let Some(length) = length else { return true };
+    let is_plain = !length.is_empty() && length.len() <= 3 && length.bytes().all(|b| b.is_ascii_digit());
+    let length = length.parse::<u32>().ok().filter(|length| is_plain && *length <= size);
+    // A network of all addresses would deny nothing, which nobody means.
+    length.is_some_and(|length| length > 0 && bits.checked_shl(length).unwrap_or_default() == 0)
+}
+
+/// Puts values in where `{{name}}` stands; returns false where one of them was not given.
+fn fill(value: &mut Value, values: &[(&'static str, Value)]) -> bool {
+    match value {
+        Value::String(text) => {
+            let whole = text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+            if let Some(name) = whole.filter(|name| !name.contains('{')) {
+                let found = values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+                return found.map(|found| *value = found).is_some();
+            }
+            for (name, found) in values {
+                if let Some(found) = found.as_str() {
+                    *text = text.replace(&format!("{{{{{name}}}}}"), found);
+                }
+            }
+            !text.contains("{{")
+        }
+        Value::Array(items) => items.iter_mut().all(|item| fill(item, values)),
+        Value::Object(members) => members.values_mut().all(|member| fill(member, values)),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn place() -> Place {
+        Place { partition: "aws-us-gov".to_owned(), account_id: "123456789012".to_owned() }
+    }
+
+    #[test]
+    fn every_template_makes_a_policy_that_iam_takes() {
+        for template in BUILT_IN {
+            let given = json!({ "source_ip": "203.0.113.0/24" });
+            let given = template.parameters.iter().any(|p| p.is_required).then_some(&given);
+            let policy = template.policy(given, &place()).unwrap();
+            let text = policy.to_string();
+            assert_eq!(policy["Version"], "2012-10-17", "{}", template.name);
+            assert!(!text.contains("{{") && !text.contains("arn:aws:"), "{text}");
+            // Both kinds of quota hold: 6,144 characters as managed policies, and a group's 5,120 for all inline ones together.
+            assert!(text.len() < 1_700, "{}: {}", template.name, text.len());
+            let mut sids = std::collections::BTreeSet::new();
+            for statement in policy["Statement"].as_array().unwrap() {
+                let sid = statement["Sid"].as_str().unwrap();
+                assert!(sid.chars().all(|c| c.is_ascii_alphanumeric()) && sids.insert(sid), "{sid}");
+            }
+        }
+        let names: Vec<_> = BUILT_IN.iter().map(|template| template.name).collect();
+        assert_eq!(names.len(), names.iter().collect::<std::collections::BTreeSet<_>>().len());
+    }
+
+    #[test]
+    fn values_go_where_they_are_meant_to() {
+        let mfa = find("enforce-mfa").unwrap();
+        let statements = |given: Option<&Value>| mfa.policy(given, &place()).unwrap()["Statement"].clone();
+        assert_eq!(
+            statements(None).as_array().unwrap().len(),
+            2,
+            "no statement about a time that nobody gave"
+        );
+        assert_eq!(
+            statements(Some(&json!({ "max_session_age": "12h" })))[2]["Condition"],
+            json!({ "NumericGreaterThan": { "aws:MultiFactorAuthAge": "43200" } })
+        );
+        assert_eq!(
+            statements(None)[1]["NotResource"],
+            "arn:aws-us-gov:iam::123456789012:mfa/${aws:username}"
+        );
+        let networks = json!({ "source_ip": ["203.0.113.0/24", "2001:db8::/32"] });
+        let policy = find("enforce-source-ip").unwrap().policy(Some(&networks), &place()).unwrap();
+        assert_eq!(
+            policy["Statement"][0]["Condition"]["NotIpAddress"]["aws:SourceIp"],
+            networks["source_ip"]
+        );
+    }
+
+    #[test]
+    fn wrong_parameters_are_named() {
+        for (template, given, says) in [
+            ("enforce-tls", json!({ "x": 1 }), "`enforce-tls` has no parameter `x`: it takes none"),
+            (
+                "enforce-mfa",
+                json!({ "max_age": "1h" }),
+                "has no parameter `max_age`: it takes `max_session_age`",
+            ),
+            (
+                "enforce-mfa",
+                json!({ "max_session_age": 12 }),
+                "`max_session_age` of `enforce-mfa` is a time such as",
+            ),
+            ("enforce-mfa", json!({ "max_session_age": "0h" }), "of a second or more"),
+            ("enforce-mfa", json!({ "max_session_age": "h" }), "is a time"),
+            ("enforce-mfa", json!({ "max_session_age": "99999999999999999999d" }), "is a time"),
+            ("enforce-mfa", json!({ "max_session_age": "1é" }), "is a time"),
+            ("enforce-mfa", json!("12h"), "the parameters of `enforce-mfa` are not a table"),
+            (
+                "enforce-source-ip",
+                json!({}),
+                "needs its parameter `source_ip`: say it in `[policy.enforce-source-ip]`",
+            ),
+            ("enforce-source-ip", json!({ "source_ip": [] }), "that would deny everything"),
+            ("enforce-source-ip", json!({ "source_ip": ["203.0.113.7/24"] }), "\"203.0.113.7/24\" is none"),
+            ("enforce-source-ip", json!({ "source_ip": "0.0.0.0/0" }), "\"0.0.0.0/0\" is none"),
+            ("enforce-source-ip", json!({ "source_ip": "203.0.113.0/33" }), "is none"),
+            ("enforce-source-ip", json!({ "source_ip": "203.0.113.0/+8" }), "is none"),
+            ("enforce-source-ip", json!({ "source_ip": "office" }), "\"office\" is none"),
+        ] {
+            let error = find(template).unwrap().check(Some(&given)).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+        let needs = find("enforce-source-ip").unwrap().check(None).unwrap_err().to_string();
+        assert!(needs.contains("needs its parameter"), "{needs}");
+    }
+
+    #[test]
+    fn no_value_adds_a_statement() {
+        let place = Place { account_id: "1\"},{\"Effect\":\"Allow".to_owned(), ..place() };
+        let policy = find("deny-access-keys").unwrap().policy(None, &place).unwrap();
+        assert_eq!(policy["Statement"].as_array().unwrap().len(), 2);
+    }
+}
