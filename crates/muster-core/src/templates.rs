@@ -39,8 +39,6 @@ pub struct Parameter {
 pub struct Template {
     /// Its name, which configs use.
     pub name: &'static str,
-    /// What it does, in one line.
-    pub about: &'static str,
     /// What can be said about it.
     pub parameters: &'static [Parameter],
     text: &'static str,
@@ -90,27 +88,20 @@ fn known(template: &str) -> String {
 pub const BUILT_IN: &[Template] = &[
     // Users need a password, so one can be denied to them; signing in itself asks no policy of the user.
     // Source: IAM User Guide, "Control IAM user access to the AWS Management Console".
-    Template {
-        name: "deny-console",
-        about: "nobody is given a console password",
-        parameters: &[],
-        text: include_str!("templates/deny-console.json"),
-    },
+    Template { name: "deny-console", parameters: &[], text: include_str!("templates/deny-console.json") },
     // A call by a long-lived key is one without the time at which a token was issued.
     // Source: IAM User Guide, "AWS global condition context keys", `aws:TokenIssueTime`.
     Template {
         name: "deny-access-keys",
-        about: "no access keys of one's own, and nothing with those that there are",
         parameters: &[],
         text: include_str!("templates/deny-access-keys.json"),
     },
-    // Long-lived keys have no `aws:MultiFactorAuthPresent` at all, hence `BoolIfExists`. Without MFA only the device that is named
-    // like its user can be made: were any allowed, whoever has stolen a key could add a device of their own.
+    // Long-lived keys have no `aws:MultiFactorAuthPresent` at all, hence `BoolIfExists`. That setting MFA up is left open lets nobody
+    // with a stolen key add a device: since 2023 AWS wants MFA for that from whoever has a device (bulletin AWS-2023-001).
     // Source: IAM User Guide, "AWS: Allows MFA-authenticated IAM users to manage their own credentials on the Security credentials
     // page", and its remarks; services that call on a user's behalf bring no MFA along (AWS re:Post, "mfa-iam-user-aws-cli").
     Template {
         name: "enforce-mfa",
-        about: "nothing without MFA but setting it up and changing one's own password",
         parameters: &[Parameter { name: "max_session_age", kind: Kind::Time, is_required: false }],
         text: include_str!("templates/enforce-mfa.json"),
     },
@@ -118,20 +109,13 @@ pub const BUILT_IN: &[Template] = &[
     // address, and is denied.
     Template {
         name: "enforce-source-ip",
-        about: "nothing from other addresses, but what AWS services call on one's behalf",
         parameters: &[Parameter { name: "source_ip", kind: Kind::Networks, is_required: true }],
         text: include_str!("templates/enforce-source-ip.json"),
     },
     // Source: IAM User Guide, "AWS global condition context keys", `aws:SecureTransport`.
-    Template {
-        name: "enforce-tls",
-        about: "nothing without TLS",
-        parameters: &[],
-        text: include_str!("templates/enforce-tls.json"),
-    },
+    Template { name: "enforce-tls", parameters: &[], text: include_str!("templates/enforce-tls.json") },
     Template {
         name: "read-own-account-info",
-        about: "to see oneself, and what the account asks of passwords",
         parameters: &[],
         text: include_str!("templates/read-own-account-info.json"),
     },
@@ -139,7 +123,6 @@ pub const BUILT_IN: &[Template] = &[
     // has a slash. Source: IAM User Guide, "IAM identifiers".
     Template {
         name: "self-manage-credentials",
-        about: "one's own password, access keys and MFA devices",
         parameters: &[],
         text: include_str!("templates/self-manage-credentials.json"),
     },
@@ -223,11 +206,9 @@ impl Kind {
                     return Err("is empty: that would deny everything".to_owned());
                 }
                 for network in &list {
-                    if !network.as_str().is_some_and(is_network) {
-                        return Err(format!(
-                            "takes networks such as \"203.0.113.0/24\", and {network} is none"
-                        ));
-                    }
+                    network.as_str().map_or(Err(NO_NETWORK), check_network).map_err(|why| {
+                        format!("takes networks such as \"203.0.113.0/24\", and {network} {why}")
+                    })?;
                 }
                 Ok(list.into_iter().cloned().collect())
             }
@@ -253,20 +234,27 @@ fn seconds(text: &str) -> Option<u64> {
         .checked_mul(scale)
 }
 
-/// Returns whether a text is an address or a network; one whose address has bits beyond its length is a slip.
-fn is_network(text: &str) -> bool {
+/// What is wrong with something else altogether.
+const NO_NETWORK: &str = "is none";
+
+/// Checks that a text is an address or a network that is meant as it is written; says what is wrong with it.
+fn check_network(text: &str) -> Result<(), &'static str> {
     let (address, length) =
         text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
-    let Ok(address) = address.parse::<std::net::IpAddr>() else { return false };
+    let address = address.parse::<std::net::IpAddr>().map_err(|_| NO_NETWORK)?;
     let (bits, size) = match address {
         std::net::IpAddr::V4(address) => (u128::from(u32::from(address)) << 96, 32),
         std::net::IpAddr::V6(address) => (u128::from(address), 128),
     };
-    let Some(length) = length else { return true };
-    let is_plain = !length.is_empty() && length.len() <= 3 && length.bytes().all(|b| b.is_ascii_digit());
-    let length = length.parse::<u32>().ok().filter(|length| is_plain && *length <= size);
-    // A network of all addresses would deny nothing, which nobody means.
-    length.is_some_and(|length| length > 0 && bits.checked_shl(length).unwrap_or_default() == 0)
+    let Some(length) = length else { return Ok(()) };
+    // A number as Rust reads it may have a sign.
+    let length = length.parse::<u32>().ok().filter(|_| length.bytes().all(|b| b.is_ascii_digit()));
+    match length {
+        Some(0) => Err("is every address there is: that would deny nothing"),
+        Some(length) if length <= size && bits.checked_shl(length).unwrap_or_default() == 0 => Ok(()),
+        Some(length) if length <= size => Err("has an address that goes on behind the network's bits"),
+        _ => Err(NO_NETWORK),
+    }
 }
 
 /// Puts values in where `{{name}}` stands; returns false where one of them was not given.
@@ -328,16 +316,17 @@ mod tests {
         let statements = |given: Option<&Value>| mfa.policy(given, &place()).unwrap()["Statement"].clone();
         assert_eq!(
             statements(None).as_array().unwrap().len(),
-            2,
+            1,
             "no statement about a time that nobody gave"
         );
         assert_eq!(
-            statements(Some(&json!({ "max_session_age": "12h" })))[2]["Condition"],
+            statements(Some(&json!({ "max_session_age": "12h" })))[1]["Condition"],
             json!({ "NumericGreaterThan": { "aws:MultiFactorAuthAge": "43200" } })
         );
+        let keys = find("deny-access-keys").unwrap().policy(None, &place()).unwrap();
         assert_eq!(
-            statements(None)[1]["NotResource"],
-            "arn:aws-us-gov:iam::123456789012:mfa/${aws:username}"
+            keys["Statement"][0]["Resource"][0],
+            "arn:aws-us-gov:iam::123456789012:user/${aws:username}"
         );
         let networks = json!({ "source_ip": ["203.0.113.0/24", "2001:db8::/32"] });
         let policy = find("enforce-source-ip").unwrap().policy(Some(&networks), &place()).unwrap();
@@ -372,8 +361,12 @@ mod tests {
                 "needs its parameter `source_ip`: say it in `[policy.enforce-source-ip]`",
             ),
             ("enforce-source-ip", json!({ "source_ip": [] }), "that would deny everything"),
-            ("enforce-source-ip", json!({ "source_ip": ["203.0.113.7/24"] }), "\"203.0.113.7/24\" is none"),
-            ("enforce-source-ip", json!({ "source_ip": "0.0.0.0/0" }), "\"0.0.0.0/0\" is none"),
+            (
+                "enforce-source-ip",
+                json!({ "source_ip": ["203.0.113.7/24"] }),
+                "\"203.0.113.7/24\" has an address that goes on",
+            ),
+            ("enforce-source-ip", json!({ "source_ip": "0.0.0.0/0" }), "\"0.0.0.0/0\" is every address"),
             ("enforce-source-ip", json!({ "source_ip": "203.0.113.0/33" }), "is none"),
             ("enforce-source-ip", json!({ "source_ip": "203.0.113.0/+8" }), "is none"),
             ("enforce-source-ip", json!({ "source_ip": "office" }), "\"office\" is none"),

@@ -55,9 +55,8 @@ const OUT: &str = "198.51.100.1";
 /// `alice` may everything, but for what the template denies.
 #[test]
 fn what_is_denied() {
-    let own = |kind: &str| format!("{ACCOUNT}:{kind}/alice");
-    let user = own("user");
-    let device = own("mfa");
+    let user = format!("{ACCOUNT}:user/alice");
+    let device = format!("{ACCOUNT}:mfa/phone");
     for (template, by, address, tls, action, resource, allowed) in [
         ("enforce-mfa", By::Key, IN, true, "s3:ListBucket", "*", false),
         ("enforce-mfa", By::Session, IN, true, "s3:ListBucket", "*", false),
@@ -68,18 +67,8 @@ fn what_is_denied() {
         ("enforce-mfa", By::Key, IN, true, "sts:GetSessionToken", "*", true),
         ("enforce-mfa", By::Key, IN, true, "sts:AssumeRole", "arn:aws:iam::123456789012:role/r", false),
         ("enforce-mfa", By::Key, IN, true, "iam:CreateVirtualMFADevice", &device, true),
-        ("enforce-mfa", By::Key, IN, true, "iam:CreateVirtualMFADevice", &format!("{device}-2"), false),
-        (
-            "enforce-mfa",
-            By::Key,
-            IN,
-            true,
-            "iam:CreateVirtualMFADevice",
-            &format!("{ACCOUNT}:mfa/x/alice"),
-            false,
-        ),
-        ("enforce-mfa", By::Session, IN, true, "iam:CreateVirtualMFADevice", &format!("{device}-2"), false),
-        ("enforce-mfa", By::Mfa(60), IN, true, "iam:CreateVirtualMFADevice", &format!("{device}-2"), true),
+        ("enforce-mfa", By::Session, IN, true, "iam:CreateVirtualMFADevice", &device, true),
+        ("enforce-mfa", By::Key, IN, true, "iam:TagMFADevice", &device, false),
         ("enforce-mfa", By::Key, IN, true, "iam:EnableMFADevice", &user, true),
         ("enforce-mfa", By::Session, IN, true, "iam:ChangePassword", &user, true),
         ("enforce-mfa", By::Key, IN, true, "iam:ResyncMFADevice", &user, true),

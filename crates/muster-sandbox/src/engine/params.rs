@@ -106,7 +106,7 @@ impl Params {
         let read = |(_, prefix): (usize, String)| {
             let name = self.get(&format!("{prefix}.ContextKeyName")).ok_or_else(|| gap("ContextEntries"))?;
             let kind = self.get(&format!("{prefix}.ContextKeyType")).unwrap_or("string");
-            if !CONTEXT_KEY_TYPES.contains(&kind.trim_end_matches("List")) {
+            if !CONTEXT_KEY_TYPES.contains(&kind.strip_suffix("List").unwrap_or(kind)) {
                 return Err(constraint("ContextEntries", "Member must satisfy enum value set"));
             }
             Ok((name, self.list(&format!("{prefix}.ContextKeyValues"))?))

@@ -11,7 +11,7 @@ use muster_core::name::UserName;
 use muster_credentials::sealing::{Gpg, Sealer};
 use secrecy::ExposeSecret as _;
 
-use super::recover::{Options, recover};
+use super::recover::{Options, recover_earlier};
 use crate::cli::{EnableChoice, EnableMfaArgs};
 use crate::context::{Connecting, Context, Session};
 use crate::environment::now_s;
@@ -22,7 +22,7 @@ use crate::prompt::{Answer, Prompter, YesNo};
 use crate::terminal::safe;
 use crate::users::{
     Enrolment, Handover, OutFolder, Place, Report, Sealing, UserReport, Work, automatic, by_a_person,
-    check_names, earlier, is_file_of, sealer_of,
+    check_names, is_file_of, sealer_of,
 };
 
 /// MFA devices of one user, at most. Source: IAM User Guide, "IAM and AWS STS quotas".
@@ -102,23 +102,18 @@ impl Job<'_> {
         let is_ours = |open: &OpenTask| {
             open.task.user == *self.user && matches!(open.task.kind, TaskKind::EnableMfa { .. })
         };
-        if earlier(context, session, std::slice::from_ref(self.user))?.iter().any(is_ours) {
-            let options = Options {
-                which: &is_ours,
-                resume: false,
-                sealing: Sealing::from(&self.args.seal),
-                folder: self.folder,
-                settings,
-                config,
-                profile: None,
-            };
-            let users = recover(context, session, &options).await?;
-            let problems: Vec<String> = users.into_iter().flat_map(|report| report.errors).collect();
-            if !problems.is_empty() {
-                return Err(CliError::Preflight { problems, exit: Exit::Failed });
-            }
-        }
-        Ok(())
+        let options = Options {
+            which: &is_ours,
+            resume: false,
+            sealing: Sealing::from(&self.args.seal),
+            folder: self.folder,
+            settings,
+            config,
+            profile: None,
+        };
+        let users = recover_earlier(context, session, self.user, &options).await?;
+        let problems: Vec<String> = users.into_iter().flat_map(|report| report.errors).collect();
+        if problems.is_empty() { Ok(()) } else { Err(CliError::Preflight { problems, exit: Exit::Failed }) }
     }
 
     /// Lists the devices that the user has, and says what they are.

@@ -14,7 +14,7 @@ use crate::own::{Asker, Own, rotation};
 use crate::prompt::{Answer, Prompter, YesNo};
 use crate::terminal::safe;
 use crate::users::{
-    Material, OutFolder, PasswordMaterial, Report, Sealing, Undoing, UserReport, Work, read_record,
+    Material, OutFolder, PasswordMaterial, Report, Sealing, Undoing, UserReport, Work, earlier, read_record,
     sealer_again, sealer_of,
 };
 
@@ -149,6 +149,20 @@ fn describe(open: &OpenTask, resume: bool) -> String {
             "User '{user}' was getting a new access key, which stays if its bundle is there, and goes if not"
         ),
     }
+}
+
+/// Finishes or undoes what earlier runs left about one user, as far as it is meant; returns what came of it.
+pub(super) async fn recover_earlier(
+    context: &Context,
+    session: &Session,
+    user: &UserName,
+    options: &Options<'_>,
+) -> Result<Vec<UserReport>, CliError> {
+    if !earlier(context, session, std::slice::from_ref(user))?.iter().any(options.which) {
+        return Ok(Vec::new());
+    }
+    context.terminal.say("An earlier run was cut off:");
+    recover(context, session, options).await
 }
 
 /// Finishes or undoes what is open, journal by journal; what fails about one user keeps no other from it.

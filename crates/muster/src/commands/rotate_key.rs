@@ -7,7 +7,7 @@ use muster_core::mutation::Mutation;
 use muster_core::name::UserName;
 use muster_credentials::sealing::Sealer;
 
-use super::recover::{Options, recover};
+use super::recover::{Options, recover_earlier};
 use super::rotate_my_key::{Earlier, agreed, carry_out, describe, earlier_of, finished, make_room};
 use crate::cli::RotateKeyArgs;
 use crate::context::{Config, Context, Session};
@@ -17,8 +17,8 @@ use crate::exit::Exit;
 use crate::prompt::Prompter;
 use crate::terminal::safe;
 use crate::users::{
-    Guards, Handover, OutFolder, Place, Report, Sealing, UserReport, Work, check_names, earlier, is_file_of,
-    made_key, sealer_of,
+    Guards, Handover, OutFolder, Place, Report, Sealing, UserReport, Work, check_names, is_file_of, made_key,
+    sealer_of,
 };
 
 /// The result where nothing is left of it.
@@ -71,10 +71,6 @@ impl Job<'_> {
         let Self { context, session, .. } = *self;
         let is_ours =
             |open: &OpenTask| open.task.user == *user && matches!(open.task.kind, TaskKind::RotateKey { .. });
-        if !earlier(context, session, std::slice::from_ref(user))?.iter().any(is_ours) {
-            return Ok(Earlier::Undone(Vec::new()));
-        }
-        context.terminal.say("An earlier rotation was cut off:");
         let options = Options {
             which: &is_ours,
             resume: false,
@@ -84,7 +80,7 @@ impl Job<'_> {
             config: self.config,
             profile: None,
         };
-        let users = recover(context, session, &options).await?;
+        let users = recover_earlier(context, session, user, &options).await?;
         earlier_of(context, session, users)
     }
 

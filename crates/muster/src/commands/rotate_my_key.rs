@@ -8,7 +8,7 @@ use muster_core::mutation::Mutation;
 use muster_core::name::UserName;
 use serde::Serialize;
 
-use super::recover::{Options, recover};
+use super::recover::{Options, recover_earlier};
 use crate::cli::{Output, RotateMyKeyArgs};
 use crate::context::{Connecting, Context, Session};
 use crate::environment::{now_s, rfc3339};
@@ -18,7 +18,7 @@ use crate::own::rotation::{Rotation, own_keys, with_mfa};
 use crate::own::{Asker, LongLived, Own, signing};
 use crate::prompt::{Answer, Prompter, YesNo};
 use crate::terminal::safe;
-use crate::users::{OutFolder, Report, Sealing, UserReport, Work, earlier};
+use crate::users::{OutFolder, Report, Sealing, UserReport, Work};
 
 pub(crate) async fn run(context: &Context, args: &RotateMyKeyArgs) -> Result<Exit, CliError> {
     let config = context.config()?;
@@ -101,10 +101,6 @@ async fn finish_earlier(
     // Of whichever profile: a user has two keys at most.
     let is_ours =
         |open: &OpenTask| open.task.user == *user && matches!(open.task.kind, TaskKind::RotateOwnKey(_));
-    if !earlier(context, session, std::slice::from_ref(user))?.iter().any(is_ours) {
-        return Ok(Earlier::Undone(Vec::new()));
-    }
-    context.terminal.say("An earlier rotation was cut off:");
     let options = Options {
         which: &is_ours,
         resume: false,
@@ -114,7 +110,7 @@ async fn finish_earlier(
         config,
         profile: None,
     };
-    let users = recover(context, session, &options).await?;
+    let users = recover_earlier(context, session, user, &options).await?;
     earlier_of(context, session, users)
 }
 

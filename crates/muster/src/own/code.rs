@@ -24,7 +24,7 @@ pub(crate) enum Asking {
     OnTheTerminal,
 }
 
-/// Gets a code that is not one of those that were used already.
+/// Gets a code; a person is not let off with one that was used already.
 pub(super) async fn code(
     context: &Context,
     prompter: &mut Prompter<'_>,
@@ -32,20 +32,12 @@ pub(super) async fn code(
     serial: &str,
     used: &[String],
 ) -> Result<String, CliError> {
-    let again = || {
-        CliError::refused(
-            "AWS does not take this code, and there is nobody to ask for another one",
-            "a code is good once, and for half a minute: run this again with the next one",
-        )
-    };
     let global = &context.global;
     if let Some(code) = &global.mfa_code {
-        return if used.is_empty() { checked(code).map_err(CliError::usage) } else { Err(again()) };
+        return checked(code).map_err(CliError::usage);
     }
     if let Some(command) = &global.mfa_command {
-        let code =
-            code_of_command(command).map_err(|error| CliError::refused(error, "nothing was changed"))?;
-        return if used.contains(&code) { Err(again()) } else { Ok(code) };
+        return code_of_command(command).map_err(|error| CliError::refused(error, "nothing was changed"));
     }
     let question = format!("MFA code of {}:", safe(serial));
     for _ in 0..TRIES_MAX {

@@ -44,31 +44,37 @@ fn may(person: &Person, profile: &str, args: &[&str]) -> bool {
 fn a_person_lives_under_the_rules_for_humans() {
     let person = human(&HUMAN, &json!({ "enforce-mfa": { "max_session_age": "12h" } }), false);
     let keys = ["iam", "list-access-keys"];
-    let make = |profile: &str, name: &str| {
-        let out = person.env.text_path("seed.txt");
-        let args = ["iam", "create-virtual-mfa-device", "--virtual-mfa-device-name", name];
-        let more = ["--bootstrap-method", "Base32StringSeed", "--outfile", &out];
-        may(&person, profile, &[args, more].concat())
-    };
     assert!(!may(&person, "me-nomfa", &keys));
-    // Whoever has stolen the key makes no device of their own beside hers.
-    assert!(!make("me-nomfa", "alice-2"));
     let mut screen = Screen::new(&person.env, &["enable-mfa", "--profile", "me"], 140, &person.variables());
     let seed = seed_on(&mut screen);
     screen.types(&format!("{}\n{}\n", code_of(&seed, -1), code_of(&seed, 0)));
     let (status, raw) = screen.ends();
     assert_eq!(status, 0, "{raw}");
     assert!(!may(&person, "me-nomfa", &keys));
-    assert!(!make("me-nomfa", "alice-2"));
+    let of_alice = ["--user-name", "alice", "--serial-number"];
     assert!(!may(
         &person,
         "me-nomfa",
-        &["iam", "deactivate-mfa-device", "--serial-number", SERIAL, "--user-name", "alice"]
+        &[&["iam", "deactivate-mfa-device"], &of_alice[..], &[SERIAL]].concat()
     ));
+    // Whoever has stolen the key may make a device of their own, and not enable it.
+    let out = person.env.text_path("phone.txt");
+    let make = ["iam", "create-virtual-mfa-device", "--virtual-mfa-device-name", "phone"];
+    let more = ["--bootstrap-method", "Base32StringSeed", "--outfile", &out];
+    assert!(may(&person, "me-nomfa", &[make, more].concat()));
+    let phone = person.env.read("phone.txt");
+    let enable = |profile: &str| {
+        let serial = SERIAL.replace("alice", "phone");
+        let (first, second) = (code_of(phone.trim(), -1), code_of(phone.trim(), 0));
+        let codes = ["--authentication-code1", &first, "--authentication-code2", &second];
+        let args = [&["iam", "enable-mfa-device"], &of_alice[..], &[serial.as_str()], &codes].concat();
+        may(&person, profile, &args)
+    };
+    assert!(!enable("me-nomfa"));
     let code = code_of(&seed, 1);
     person.muster(&["init-sts-session", "--profile", "me", "--mfa-code", &code]).exits(0);
     assert!(may(&person, "me", &keys));
-    assert!(make("me", "alice-2"));
+    assert!(enable("me"));
     for args in [
         &["iam", "list-users"][..],
         &["iam", "list-access-keys", "--user-name", "bob"],
