@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use muster_core::document::is_same;
 use muster_core::mutation::Mutation;
 use muster_core::name::{GroupName, UserName};
 use muster_core::plan::{Change, Plan, UserPlan};
@@ -15,8 +16,10 @@ use tokio::time::Instant;
 use crate::error::{CallError, Effect, Kind};
 use crate::gateway::{Gateway, Repeat};
 use crate::parallel::in_parallel;
-use crate::read::groups_of;
+use crate::policy::{create_policy, create_version};
+use crate::read::{groups_of, read_groups_and_policies};
 use crate::record::{Ended, Line, Record, RecordError};
+use crate::send::{patiently, send_once};
 
 /// How long something that this run made may be "not found" before that is believed.
 ///
@@ -24,7 +27,7 @@ use crate::record::{Ended, Line, Record, RecordError};
 pub(crate) const PROPAGATION: Duration = Duration::from_mins(2);
 
 /// How long to wait between two looks.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What became of one change.
 #[derive(Debug, Clone)]
@@ -62,6 +65,8 @@ pub struct Outcome {
     pub groups: Vec<(GroupName, GroupRole, Applied)>,
     /// Each user with changes, in the plan's order, and each of its changes.
     pub users: Vec<(UserName, Vec<(Change, Applied)>)>,
+    /// Each call about policies, in order.
+    pub policies: Vec<(Mutation, Applied)>,
     /// Each group to delete.
     pub deleted: Vec<(GroupName, Applied)>,
     /// Why the record could not be kept, which ends a run.
@@ -73,7 +78,8 @@ impl Outcome {
     pub fn all(&self) -> impl Iterator<Item = &Applied> {
         let groups = self.groups.iter().map(|(.., applied)| applied);
         let users = self.users.iter().flat_map(|(_, changes)| changes.iter().map(|(_, applied)| applied));
-        groups.chain(users).chain(self.deleted.iter().map(|(_, applied)| applied))
+        let policies = self.policies.iter().map(|(_, applied)| applied);
+        groups.chain(users).chain(policies).chain(self.deleted.iter().map(|(_, applied)| applied))
     }
 
     /// Returns whether the account is changed, or may be.
@@ -100,9 +106,29 @@ pub struct ApplyContext<'a> {
     pub progress: &'a (dyn Fn(usize) + Send + Sync),
 }
 
-/// Carries out a plan as far as it can, then deletes groups; what could not be done is in the outcome.
-pub async fn apply(context: &ApplyContext<'_>, plan: &Plan, delete: &[GroupName]) -> Outcome {
-    Run::new(context).plan(plan, delete).await
+/// What is to be carried out, in this order.
+#[derive(Debug, Clone, Copy)]
+pub struct Work<'a> {
+    /// Groups to create first of all, and users to move between the next two.
+    pub plan: &'a Plan,
+    /// Calls about policies before users move. If one fails, nothing that follows is begun.
+    pub tighten: &'a [Mutation],
+    /// Calls about policies after users have moved; left out if one of them could not be.
+    pub loosen: &'a [Mutation],
+    /// Groups to delete at the end.
+    pub delete: &'a [GroupName],
+}
+
+impl<'a> Work<'a> {
+    /// Returns work that is about groups and members alone.
+    pub fn on_members(plan: &'a Plan) -> Self {
+        Self { plan, tighten: &[], loosen: &[], delete: &[] }
+    }
+}
+
+/// Carries work out as far as it can; what could not be done is in the outcome.
+pub async fn apply(context: &ApplyContext<'_>, work: Work<'_>) -> Outcome {
+    Run::new(context).work(work).await
 }
 
 struct Run<'a> {
@@ -113,6 +139,8 @@ struct Run<'a> {
     failed: AtomicU64,
     number: AtomicU64,
     record_error: Mutex<Option<RecordError>>,
+    /// Why nothing more is begun.
+    halted: Option<String>,
 }
 
 impl<'a> Run<'a> {
@@ -124,10 +152,12 @@ impl<'a> Run<'a> {
             failed: AtomicU64::new(0),
             number: AtomicU64::new(0),
             record_error: Mutex::new(None),
+            halted: None,
         }
     }
 
-    async fn plan(mut self, plan: &Plan, delete: &[GroupName]) -> Outcome {
+    async fn work(mut self, work: Work<'_>) -> Outcome {
+        let Work { plan, tighten, loosen, delete } = work;
         let mut outcome = Outcome::default();
         for (group, role) in &plan.groups {
             let applied = self.create_group(group).await;
@@ -138,18 +168,21 @@ impl<'a> Run<'a> {
             self.count(&applied);
             outcome.groups.push((group.clone(), *role, applied));
         }
-        let lost: HashSet<&GroupName> =
-            outcome.groups.iter().filter(|(.., applied)| !applied.holds()).map(|(group, ..)| group).collect();
+        let lost = outcome.groups.iter().filter(|(.., applied)| !applied.holds());
+        let lost: HashSet<GroupName> = lost.map(|(group, ..)| group.clone()).collect();
 
-        let work = |is_caller: bool| {
-            let changing = plan.users.iter().filter(|user| !user.changes.is_empty());
-            changing.filter(move |user| (Some(&user.user) == self.context.caller) == is_caller)
-        };
-        let one =
-            async |user: &UserPlan| (user.user.clone(), self.user(&user.user, &user.changes, &lost).await);
-        outcome.users = in_parallel(work(false), one).await;
-        outcome.users.extend(in_parallel(work(true), one).await);
-        outcome.users.sort_by(|a, b| a.0.cmp(&b.0));
+        let in_place = self.policies(tighten, &mut outcome.policies).await;
+        let is_more = !loosen.is_empty() || plan.users.iter().any(|user| !user.changes.is_empty());
+        if in_place && is_more && !tighten.is_empty() {
+            self.wait_until_seen(tighten, &mut outcome.policies).await;
+        }
+
+        outcome.users = self.users(plan, &lost).await;
+        let moved = |(_, changes): &(_, Vec<(Change, Applied)>)| changes.iter().all(|(_, made)| made.holds());
+        if !loosen.is_empty() && !outcome.users.iter().all(moved) {
+            self.halt("not all users could be moved; run again to go on");
+        }
+        self.policies(loosen, &mut outcome.policies).await;
 
         for group in delete {
             let applied = match self.stopped() {
@@ -163,6 +196,73 @@ impl<'a> Run<'a> {
         let record_error = self.record_error.into_inner().unwrap_or_else(PoisonError::into_inner);
         outcome.record_error = record_error.or_else(|| self.context.record.line(&end).err());
         outcome
+    }
+
+    /// Moves users, many at once, the caller last.
+    async fn users(&self, plan: &Plan, lost: &HashSet<GroupName>) -> Vec<(UserName, Vec<(Change, Applied)>)> {
+        let work = |is_caller: bool| {
+            let changing = plan.users.iter().filter(|user| !user.changes.is_empty());
+            changing.filter(move |user| (Some(&user.user) == self.context.caller) == is_caller)
+        };
+        let one =
+            async |user: &UserPlan| (user.user.clone(), self.user(&user.user, &user.changes, lost).await);
+        let mut users = in_parallel(work(false), one).await;
+        users.extend(in_parallel(work(true), one).await);
+        users.sort_by(|a, b| a.0.cmp(&b.0));
+        users
+    }
+
+    /// Makes calls about policies one after the other; after one that fails nothing more is begun in this run.
+    async fn policies(&mut self, calls: &[Mutation], made: &mut Vec<(Mutation, Applied)>) -> bool {
+        let mut in_place = true;
+        for mutation in calls {
+            let applied = match self.stopped() {
+                Some(stopped) => stopped,
+                None => {
+                    let gateway = self.context.gateway;
+                    let state = serde_json::Value::Null;
+                    self.recorded(mutation.clone(), state, async || change_policy(gateway, mutation).await)
+                        .await
+                }
+            };
+            if !applied.holds() && in_place {
+                in_place = false;
+                self.halt("an earlier change, on which this one relies, was not made");
+            }
+            self.count(&applied);
+            made.push((mutation.clone(), applied));
+        }
+        in_place
+    }
+
+    /// Waits until reads show what was done: what relies on a denial is not begun before it is there.
+    async fn wait_until_seen(&mut self, calls: &[Mutation], made: &mut [(Mutation, Applied)]) {
+        let first = Instant::now();
+        loop {
+            match read_groups_and_policies(self.context.gateway, self.context.roster).await {
+                Ok(seen) if calls.iter().all(|call| is_seen(call, &seen)) => return,
+                Ok(_) if first.elapsed() < PROPAGATION / 4 && self.stopped().is_none() => {
+                    self.context.gateway.wait(LOOK_AGAIN).await;
+                }
+                Ok(seen) => {
+                    let unseen = calls.iter().find(|call| !is_seen(call, &seen));
+                    let what = unseen.map(ToString::to_string).unwrap_or_default();
+                    return self.halt(&format!("IAM does not show {what} yet; run again to go on"));
+                }
+                Err(error) => {
+                    self.halt("what was done could not be looked at; run again to go on");
+                    if let Some((_, last)) = made.last_mut() {
+                        *last = Applied::Failed(error);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Has nothing more begun.
+    fn halt(&mut self, why: &str) {
+        self.halted.get_or_insert_with(|| why.to_owned());
     }
 
     fn count(&self, applied: &Applied) {
@@ -179,7 +279,7 @@ impl<'a> Run<'a> {
         &self,
         user: &UserName,
         changes: &[Change],
-        lost: &HashSet<&GroupName>,
+        lost: &HashSet<GroupName>,
     ) -> Vec<(Change, Applied)> {
         let mut results: Vec<(Change, Applied)> = Vec::with_capacity(changes.len());
         let is_move = changes.iter().any(|change| matches!(change, Change::Remove(_)));
@@ -216,10 +316,14 @@ impl<'a> Run<'a> {
         results
     }
 
-    /// Returns what becomes of a change that is not begun any more: after Ctrl-C, or without a record.
+    /// Returns what becomes of a change that is not begun any more: after Ctrl-C, without a record, or after one that it relies
+    /// on failed.
     fn stopped(&self) -> Option<Applied> {
         if self.context.gateway.interrupt().is_set() {
             return Some(Applied::Interrupted);
+        }
+        if let Some(why) = &self.halted {
+            return Some(Applied::LeftOut(why.clone()));
         }
         let no_record = self.record_error.lock().unwrap_or_else(PoisonError::into_inner).is_some();
         no_record.then(|| Applied::LeftOut("the record of this run cannot be written".to_owned()))
@@ -409,6 +513,55 @@ impl<'a> Run<'a> {
             }
             Err(error) => Applied::Failed(error),
         }
+    }
+}
+
+/// Makes a call about policies. Each says itself whether twice is once.
+async fn change_policy(gateway: &Gateway, mutation: &Mutation) -> Result<Sent, CallError> {
+    let sent = match mutation {
+        Mutation::CreatePolicy { policy, path, document, description } => {
+            create_policy(gateway, policy, path, document, description.as_deref()).await
+        }
+        Mutation::CreatePolicyVersion { policy, document } => create_version(gateway, policy, document).await,
+        // What this run made a moment ago may not be found yet.
+        Mutation::AttachGroupPolicy { .. }
+        | Mutation::AttachUserPolicy { .. }
+        | Mutation::AttachRolePolicy { .. }
+        | Mutation::PutGroupPolicy { .. } => {
+            patiently(gateway, async || send_once(gateway, mutation).await).await
+        }
+        _ => send_once(gateway, mutation).await,
+    };
+    match sent {
+        Err(error) if error.kind == Kind::NotFound && mutation.takes_away() => Ok(Sent::AlreadySo),
+        other => other.map(|()| Sent::Done(None)),
+    }
+}
+
+/// Returns whether reads show that a call was made.
+fn is_seen(call: &Mutation, seen: &Roster) -> bool {
+    let policies = |group: &GroupName| seen.group(group).and_then(|group| group.policies.as_ref());
+    match call {
+        Mutation::CreatePolicy { policy, path, .. } => {
+            let end = format!(":policy{path}{policy}");
+            seen.policies.iter().any(|found| found.arn.ends_with(&end))
+        }
+        Mutation::CreatePolicyVersion { policy, document } => {
+            seen.policy(policy).is_some_and(|found| is_same(&found.document, document))
+        }
+        Mutation::AttachGroupPolicy { group, policy } => {
+            policies(group).is_some_and(|found| found.attached.contains(policy))
+        }
+        Mutation::DetachGroupPolicy { group, policy } => {
+            policies(group).is_none_or(|found| !found.attached.contains(policy))
+        }
+        Mutation::PutGroupPolicy { group, policy, document } => policies(group).is_some_and(|found| {
+            found.inline.iter().any(|p| p.name == *policy && is_same(&p.document, document))
+        }),
+        Mutation::DeleteGroupPolicy { group, policy } => {
+            policies(group).is_none_or(|found| found.inline.iter().all(|p| p.name != *policy))
+        }
+        _ => true,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use aws_sdk_iam::types::{AssignmentStatusType, SummaryKeyType};
 use aws_smithy_types::DateTime;
+use muster_core::audit::{CredentialRow, KeyRow};
 use muster_core::departure::RUN_TAG;
 use muster_core::estate::{CredentialFacts, Estate, KeyFacts};
 use muster_core::name::UserName;
@@ -267,6 +268,26 @@ pub async fn access_keys(gateway: &Gateway, user: &UserName) -> Result<Vec<KeyFa
     Reader { gateway, user }.access_keys().await
 }
 
+/// Reads a user's credentials from the account itself, for one whom the credential report does not know.
+pub async fn credential_row(
+    gateway: &Gateway,
+    user: &UserName,
+    now_s: i64,
+) -> Result<CredentialRow, CallError> {
+    let reader = Reader { gateway, user };
+    let (password, keys, devices) =
+        tokio::try_join!(reader.has_login_profile(), reader.access_keys(), reader.mfa_devices())?;
+    let key =
+        |key: &KeyFacts| KeyRow { active: key.active, made_s: Some(key.created), used_s: key.last_used };
+    Ok(CredentialRow {
+        password,
+        mfa: !devices.is_empty(),
+        keys: keys.iter().map(key).collect(),
+        read_s: Some(now_s),
+        ..CredentialRow::default()
+    })
+}
+
 /// Returns the serial numbers of the MFA devices that a user has.
 pub async fn mfa_devices(gateway: &Gateway, user: &UserName) -> Result<Vec<String>, CallError> {
     Reader { gateway, user }.mfa_devices().await
@@ -375,7 +396,8 @@ pub async fn account_facts(gateway: &Gateway) -> Result<AccountFacts, CallError>
     })
 }
 
-async fn password_rules(gateway: &Gateway) -> Result<PasswordRules, CallError> {
+/// Returns what the account asks of passwords.
+pub async fn password_rules(gateway: &Gateway) -> Result<PasswordRules, CallError> {
     let asked = gateway
         .call("iam", "GetAccountPasswordPolicy", Repeat::Safe, || {
             gateway.iam.get_account_password_policy().send()

@@ -16,7 +16,7 @@ use aws_sdk_iam::operation::list_users::ListUsersOutput;
 use aws_sdk_iam::types::{EntityType, PolicyDetail};
 use muster_core::name::{GroupName, UserName};
 use muster_core::roster::{
-    Group, InlinePolicy, ManagedPolicy, Policies, ReadBy, Roster, SNAPSHOT_VERSION, Tag, User,
+    Group, InlinePolicy, ManagedPolicy, Policies, PolicyVersion, ReadBy, Roster, SNAPSHOT_VERSION, Tag, User,
 };
 use muster_core::taxonomy::Taxonomy;
 use percent_encoding::percent_decode_str;
@@ -101,6 +101,21 @@ pub async fn read_groups(
         }
         other => other?,
     };
+    roster.sort();
+    Ok(roster)
+}
+
+/// Reads groups and policies again as they are now.
+pub(crate) async fn read_groups_and_policies(
+    gateway: &Gateway,
+    before: &Roster,
+) -> Result<Roster, CallError> {
+    let reader = Reader { gateway, progress: &|_| {} };
+    let mut roster = Roster { users: Vec::new(), groups: Vec::new(), policies: Vec::new(), ..before.clone() };
+    match reader.authorization_details(&mut roster, Depth::Groups).await? {
+        Details::Read => {}
+        Details::Denied(error) => return Err(error),
+    }
     roster.sort();
     Ok(roster)
 }
@@ -221,6 +236,7 @@ impl Reader<'_> {
                 groups: Vec::new(),
                 policies: Policies::default(),
                 boundary: None,
+                created_s: None,
             }));
             Ok(())
         });
@@ -369,6 +385,7 @@ fn add_details(
                 .permissions_boundary()
                 .and_then(|boundary| boundary.permissions_boundary_arn())
                 .map(str::to_owned),
+            created_s: user.create_date().map(aws_smithy_types::DateTime::secs),
         });
     }
     for group in page.group_detail_list() {
@@ -385,10 +402,20 @@ fn add_details(
     for policy in page.policies() {
         let versions = policy.policy_version_list();
         let default = versions.iter().find(|version| version.is_default_version());
+        let others = versions.iter().filter(|version| !version.is_default_version());
+        let mut others: Vec<PolicyVersion> = others
+            .map(|version| PolicyVersion {
+                id: version.version_id().unwrap_or_default().to_owned(),
+                document: version.document().map(decoded).unwrap_or_default(),
+            })
+            .collect();
+        others.sort_by_key(PolicyVersion::number);
         roster.policies.push(ManagedPolicy {
             arn: required(policy.arn(), action)?.to_owned(),
             name: policy.policy_name().unwrap_or_default().to_owned(),
             document: default.and_then(|v| v.document()).map(decoded).unwrap_or_default(),
+            version: policy.default_version_id().unwrap_or("v1").to_owned(),
+            others,
         });
     }
     Ok(())

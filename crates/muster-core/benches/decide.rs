@@ -55,6 +55,7 @@ fn roster() -> Roster {
             },
             policies: Policies::default(),
             boundary: None,
+            created_s: None,
         }
     };
     Roster {

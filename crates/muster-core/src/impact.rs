@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::document::Said;
 use crate::name::GroupName;
 use crate::plan::{Change, Plan};
 use crate::roster::Roster;
@@ -86,7 +87,7 @@ pub fn allows(document: &str, action: &str) -> bool {
 
 /// Returns whether an action fits a pattern with `*` and `?`; case does not count.
 /// Source: IAM User Guide, "IAM JSON policy elements: Action".
-fn is_like(action: &str, pattern: &str) -> bool {
+pub(crate) fn is_like(action: &str, pattern: &str) -> bool {
     fn fits(action: &[u8], pattern: &[u8]) -> bool {
         match (pattern.split_first(), action.split_first()) {
             (None, None) => true,
@@ -99,6 +100,34 @@ fn is_like(action: &str, pattern: &str) -> bool {
         }
     }
     fits(action.as_bytes(), pattern.as_bytes())
+}
+
+/// Puts each user's new groups in the order in which joining them is safe: what a group denies holds before another one allows it.
+///
+/// Two groups that each allow something the other denies have no such order.
+pub fn order_joins(plan: &mut Plan, roster: &Roster) {
+    let brings = |group: &GroupName| {
+        let policies = roster.group(group).and_then(|group| group.policies.as_ref());
+        let attached = policies.into_iter().flat_map(|policies| &policies.attached);
+        let attached = attached.filter_map(|arn| roster.policy(arn)).map(|policy| policy.document.as_str());
+        let inline = policies.into_iter().flat_map(|policies| &policies.inline);
+        let said: Vec<Said> = attached.chain(inline.map(|p| p.document.as_str())).map(Said::by).collect();
+        let (allows, denies) = (
+            said.iter().any(|said| !said.allows.is_empty()),
+            said.iter().any(|said| !said.denies.is_empty()),
+        );
+        u8::from(allows) + u8::from(allows && !denies)
+    };
+    let mut known: BTreeMap<GroupName, u8> = BTreeMap::new();
+    for user in &mut plan.users {
+        let joins = user.changes.iter().take_while(|change| matches!(change, Change::Add(_))).count();
+        if joins > 1 {
+            user.changes[..joins].sort_by_cached_key(|change| {
+                let group = change.group();
+                *known.entry(group.clone()).or_insert_with(|| brings(group))
+            });
+        }
+    }
 }
 
 /// Returns what the plan's new memberships bring, for each group that gains members, ordered by name.

@@ -4,10 +4,13 @@
 //! way: [`config`] (a [`taxonomy`]) and [`roster`] → [`assess`] → [`plan`] → [`impact`].
 
 pub mod assess;
+pub mod audit;
 pub mod config;
 pub mod decisions;
 pub mod departure;
+pub mod document;
 pub mod estate;
+pub mod govern;
 pub mod impact;
 pub mod keys;
 pub mod lint;
@@ -17,6 +20,8 @@ pub mod password;
 pub mod pattern;
 pub mod permissions;
 pub mod plan;
+pub mod propose;
 pub mod roster;
+pub mod rules;
 pub mod taxonomy;
 pub mod templates;

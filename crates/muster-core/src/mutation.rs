@@ -15,35 +15,157 @@ use crate::roster::Tag;
     reason = "each is the call of that name in the IAM API Reference, with its parameters"
 )]
 pub enum Mutation {
-    CreateGroup { group: GroupName },
-    DeleteGroup { group: GroupName },
-    AddUserToGroup { user: UserName, group: GroupName },
-    RemoveUserFromGroup { user: UserName, group: GroupName },
-    CreateUser { user: UserName, path: String, tags: Vec<Tag>, boundary: Option<String> },
-    DeleteUser { user: UserName },
-    CreateLoginProfile { user: UserName },
-    DeleteLoginProfile { user: UserName },
-    CreateAccessKey { user: UserName },
-    UpdateAccessKey { user: UserName, key: String, active: bool },
-    DeleteAccessKey { user: UserName, key: String },
-    CreateVirtualMFADevice { device: String },
-    EnableMFADevice { user: UserName, device: String },
-    DeactivateMFADevice { user: UserName, device: String },
-    DeleteVirtualMFADevice { device: String },
-    UpdateSSHPublicKey { user: UserName, key: String, active: bool },
-    DeleteSSHPublicKey { user: UserName, key: String },
-    UpdateSigningCertificate { user: UserName, certificate: String, active: bool },
-    DeleteSigningCertificate { user: UserName, certificate: String },
-    UpdateServiceSpecificCredential { user: UserName, credential: String, active: bool },
-    DeleteServiceSpecificCredential { user: UserName, credential: String },
-    PutUserPolicy { user: UserName, policy: String, document: String },
-    DeleteUserPolicy { user: UserName, policy: String },
-    AttachUserPolicy { user: UserName, policy: String },
-    DetachUserPolicy { user: UserName, policy: String },
-    DeleteUserPermissionsBoundary { user: UserName },
-    TagUser { user: UserName, tags: Vec<Tag> },
-    UntagUser { user: UserName, keys: Vec<String> },
-    PutRolePolicy { role: String, policy: String, document: String },
+    CreateGroup {
+        group: GroupName,
+    },
+    DeleteGroup {
+        group: GroupName,
+    },
+    AddUserToGroup {
+        user: UserName,
+        group: GroupName,
+    },
+    RemoveUserFromGroup {
+        user: UserName,
+        group: GroupName,
+    },
+    CreateUser {
+        user: UserName,
+        path: String,
+        tags: Vec<Tag>,
+        boundary: Option<String>,
+    },
+    DeleteUser {
+        user: UserName,
+    },
+    CreateLoginProfile {
+        user: UserName,
+    },
+    DeleteLoginProfile {
+        user: UserName,
+    },
+    CreateAccessKey {
+        user: UserName,
+    },
+    UpdateAccessKey {
+        user: UserName,
+        key: String,
+        active: bool,
+    },
+    DeleteAccessKey {
+        user: UserName,
+        key: String,
+    },
+    CreateVirtualMFADevice {
+        device: String,
+    },
+    EnableMFADevice {
+        user: UserName,
+        device: String,
+    },
+    DeactivateMFADevice {
+        user: UserName,
+        device: String,
+    },
+    DeleteVirtualMFADevice {
+        device: String,
+    },
+    UpdateSSHPublicKey {
+        user: UserName,
+        key: String,
+        active: bool,
+    },
+    DeleteSSHPublicKey {
+        user: UserName,
+        key: String,
+    },
+    UpdateSigningCertificate {
+        user: UserName,
+        certificate: String,
+        active: bool,
+    },
+    DeleteSigningCertificate {
+        user: UserName,
+        certificate: String,
+    },
+    UpdateServiceSpecificCredential {
+        user: UserName,
+        credential: String,
+        active: bool,
+    },
+    DeleteServiceSpecificCredential {
+        user: UserName,
+        credential: String,
+    },
+    PutUserPolicy {
+        user: UserName,
+        policy: String,
+        document: String,
+    },
+    DeleteUserPolicy {
+        user: UserName,
+        policy: String,
+    },
+    AttachUserPolicy {
+        user: UserName,
+        policy: String,
+    },
+    DetachUserPolicy {
+        user: UserName,
+        policy: String,
+    },
+    DeleteUserPermissionsBoundary {
+        user: UserName,
+    },
+    TagUser {
+        user: UserName,
+        tags: Vec<Tag>,
+    },
+    UntagUser {
+        user: UserName,
+        keys: Vec<String>,
+    },
+    PutRolePolicy {
+        role: String,
+        policy: String,
+        document: String,
+    },
+    AttachRolePolicy {
+        role: String,
+        policy: String,
+    },
+    CreatePolicy {
+        policy: String,
+        path: String,
+        document: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        description: Option<String>,
+    },
+    CreatePolicyVersion {
+        policy: String,
+        document: String,
+    },
+    DeletePolicyVersion {
+        policy: String,
+        version: String,
+    },
+    AttachGroupPolicy {
+        group: GroupName,
+        policy: String,
+    },
+    DetachGroupPolicy {
+        group: GroupName,
+        policy: String,
+    },
+    PutGroupPolicy {
+        group: GroupName,
+        policy: String,
+        document: String,
+    },
+    DeleteGroupPolicy {
+        group: GroupName,
+        policy: String,
+    },
 }
 
 impl Mutation {
@@ -79,6 +201,14 @@ impl Mutation {
             Self::TagUser { .. } => "TagUser",
             Self::UntagUser { .. } => "UntagUser",
             Self::PutRolePolicy { .. } => "PutRolePolicy",
+            Self::AttachRolePolicy { .. } => "AttachRolePolicy",
+            Self::CreatePolicy { .. } => "CreatePolicy",
+            Self::CreatePolicyVersion { .. } => "CreatePolicyVersion",
+            Self::DeletePolicyVersion { .. } => "DeletePolicyVersion",
+            Self::AttachGroupPolicy { .. } => "AttachGroupPolicy",
+            Self::DetachGroupPolicy { .. } => "DetachGroupPolicy",
+            Self::PutGroupPolicy { .. } => "PutGroupPolicy",
+            Self::DeleteGroupPolicy { .. } => "DeleteGroupPolicy",
         }
     }
 
@@ -100,6 +230,9 @@ impl Mutation {
                 | Self::DetachUserPolicy { .. }
                 | Self::DeleteUserPermissionsBoundary { .. }
                 | Self::UntagUser { .. }
+                | Self::DeletePolicyVersion { .. }
+                | Self::DetachGroupPolicy { .. }
+                | Self::DeleteGroupPolicy { .. }
         )
     }
 
@@ -114,13 +247,17 @@ impl Mutation {
         }
     }
 
-    /// Returns the group whose membership or existence it changes.
+    /// Returns the group whose membership, policies or existence it changes.
     pub fn group(&self) -> Option<&GroupName> {
         match self {
             Self::CreateGroup { group }
             | Self::DeleteGroup { group }
             | Self::AddUserToGroup { group, .. }
-            | Self::RemoveUserFromGroup { group, .. } => Some(group),
+            | Self::RemoveUserFromGroup { group, .. }
+            | Self::AttachGroupPolicy { group, .. }
+            | Self::DetachGroupPolicy { group, .. }
+            | Self::PutGroupPolicy { group, .. }
+            | Self::DeleteGroupPolicy { group, .. } => Some(group),
             _ => None,
         }
     }
@@ -161,13 +298,22 @@ impl Mutation {
             | Self::DeleteVirtualMFADevice { device } => device.clone(),
             Self::DeleteSigningCertificate { certificate, .. } => certificate.clone(),
             Self::DeleteServiceSpecificCredential { credential, .. } => credential.clone(),
-            Self::PutUserPolicy { policy, .. }
+            Self::CreatePolicyVersion { policy, .. }
+            | Self::PutUserPolicy { policy, .. }
             | Self::DeleteUserPolicy { policy, .. }
             | Self::AttachUserPolicy { policy, .. }
             | Self::DetachUserPolicy { policy, .. } => policy.clone(),
             Self::TagUser { tags: list, .. } => tags(list),
             Self::UntagUser { keys, .. } => keys.join(" "),
-            Self::PutRolePolicy { role, policy, .. } => format!("{policy} on {role}"),
+            Self::PutRolePolicy { role, policy, .. } | Self::AttachRolePolicy { role, policy } => {
+                format!("{policy} on {role}")
+            }
+            Self::CreatePolicy { policy, path, .. } => format!("{path}{policy}"),
+            Self::DeletePolicyVersion { policy, version } => format!("{version} of {policy}"),
+            Self::AttachGroupPolicy { group, policy }
+            | Self::DetachGroupPolicy { group, policy }
+            | Self::PutGroupPolicy { group, policy, .. }
+            | Self::DeleteGroupPolicy { group, policy } => format!("{policy} on {group}"),
         }
     }
 }

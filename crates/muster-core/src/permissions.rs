@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::config::Settings;
 use crate::name::GroupName;
+use crate::rules::{CarriedAs, POLICY_PATH};
 use crate::taxonomy::GroupRole;
 
 /// A command that calls an account.
@@ -39,13 +40,23 @@ pub enum Command {
     RotateMyKey,
     /// `rotate-key`.
     RotateKey,
+    /// `init`, `plan` and `rehearse`, which only read.
+    Plan,
+    /// `plan --validate` and `apply --validate`.
+    Validate,
+    /// `apply`.
+    Apply,
+    /// `audit`.
+    Audit,
+    /// `create-policy`.
+    CreatePolicy,
     /// `recover`, for whatever was begun.
     Recover,
 }
 
 impl Command {
     /// Every command, with its name on the command line.
-    pub const ALL: [(&'static str, Self); 15] = [
+    pub const ALL: [(&'static str, Self); 21] = [
         ("create-default-groups", Self::CreateDefaultGroups),
         ("sort-users", Self::SortUsers),
         ("snapshot", Self::Snapshot),
@@ -60,6 +71,12 @@ impl Command {
         ("assume-role", Self::AssumeRole),
         ("rotate-my-key", Self::RotateMyKey),
         ("rotate-key", Self::RotateKey),
+        ("init", Self::Plan),
+        ("plan", Self::Plan),
+        ("rehearse", Self::Plan),
+        ("apply", Self::Apply),
+        ("audit", Self::Audit),
+        ("create-policy", Self::CreatePolicy),
         ("recover", Self::Recover),
     ];
 }
@@ -92,16 +109,27 @@ pub fn policy(commands: &[Command], settings: &Settings, partition: &str, accoun
     let about_users = creates || deletes || disables || restores || rotates;
 
     let mut statements = Vec::new();
-    if about_users || any(&[Command::SortUsers, Command::Snapshot, Command::Revert]) {
+    let reads = [
+        Command::SortUsers,
+        Command::Snapshot,
+        Command::Revert,
+        Command::Plan,
+        Command::Apply,
+        Command::Audit,
+        Command::CreatePolicy,
+    ];
+    if about_users || any(&reads) {
         statements.push(statement("ReadTheAccount", &["iam:GetAccountAuthorizationDetails"], &json!("*")));
     }
     if any(&[Command::CreateDefaultGroups]) {
         statements.push(statement("ReadTheGroups", &["iam:ListGroups"], &json!("*")));
     }
-    if any(&[Command::CreateDefaultGroups]) || (any(&[Command::SortUsers]) && settings.create_groups) {
+    if any(&[Command::CreateDefaultGroups, Command::Apply])
+        || (any(&[Command::SortUsers]) && settings.create_groups)
+    {
         statements.push(statement("CreateTheGroups", &["iam:CreateGroup"], &json!(new_groups)));
     }
-    if any(&[Command::SortUsers, Command::Revert]) {
+    if any(&[Command::SortUsers, Command::Revert, Command::Apply]) {
         let actions = ["iam:AddUserToGroup", "iam:RemoveUserFromGroup"];
         statements.push(statement("ChangeMemberships", &actions, &json!(groups)));
         statements.push(statement("LookAgainBeforeTakingAway", &["iam:ListGroupsForUser"], &json!(users)));
@@ -154,6 +182,7 @@ pub fn policy(commands: &[Command], settings: &Settings, partition: &str, accoun
         let actions = ["iam:CreateAccessKey", "iam:UpdateAccessKey", "iam:DeleteAccessKey"];
         statements.push(statement("ReplaceKeys", &actions, &json!(users)));
     }
+    statements.extend(governing(commands, settings, partition, account, &groups, &users));
     statements.extend(own_credentials(commands, partition, account, &users));
     if disables {
         statements.push(statement("NameRoles", &["iam:ListRoles"], &json!("*")));
@@ -167,12 +196,77 @@ pub fn policy(commands: &[Command], settings: &Settings, partition: &str, accoun
         Command::EnableMfa,
         Command::EnableMfaOfOthers,
         Command::RotateMyKey,
+        Command::Apply,
+        Command::CreatePolicy,
     ];
     if about_users || any(&shows_alias) {
         statements.push(statement("ShowTheAlias", &["iam:ListAccountAliases"], &json!("*")));
     }
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
+
+/// Returns what policies and the audit need.
+fn governing(
+    commands: &[Command],
+    settings: &Settings,
+    partition: &str,
+    account: &str,
+    groups: &[String],
+    users: &str,
+) -> Vec<Value> {
+    let is = |command: Command| commands.contains(&command);
+    let mut statements = Vec::new();
+    let ours = format!("arn:{partition}:iam::{account}:policy{POLICY_PATH}*");
+    if is(Command::Apply) && settings.carried_as == CarriedAs::Managed {
+        statements.push(statement("WritePolicies", &WRITE_POLICIES, &json!(ours)));
+        let mut attach =
+            statement("CarryPolicies", &["iam:AttachGroupPolicy", "iam:DetachGroupPolicy"], &json!(groups));
+        attach["Condition"] = json!({ "ArnLike": { "iam:PolicyARN": ours } });
+        statements.push(attach);
+    }
+    if is(Command::Apply) {
+        // Also for a policy that allows and denies: its denials are held by one of these meanwhile.
+        let actions = ["iam:PutGroupPolicy", "iam:DeleteGroupPolicy"];
+        statements.push(statement("CarryInlinePolicies", &actions, &json!(groups)));
+    }
+    if is(Command::Audit) {
+        let actions = [
+            "iam:GenerateCredentialReport",
+            "iam:GetCredentialReport",
+            "iam:GetAccountPasswordPolicy",
+            "iam:ListVirtualMFADevices",
+        ];
+        statements.push(statement("ReadTheReports", &actions, &json!("*")));
+        let actions =
+            ["iam:GetLoginProfile", "iam:ListAccessKeys", "iam:GetAccessKeyLastUsed", "iam:ListMFADevices"];
+        statements.push(statement("SeeWhomTheReportDoesNotKnow", &actions, &json!(users)));
+    }
+    if is(Command::CreatePolicy) {
+        let any = |kind: &str| format!("arn:{partition}:iam::{account}:{kind}/*");
+        statements.push(statement("CreatePolicies", &["iam:CreatePolicy"], &json!(any("policy"))));
+        let actions = ["iam:AttachGroupPolicy", "iam:PutGroupPolicy"];
+        statements.push(statement("GiveGroups", &actions, &json!(any("group"))));
+        let actions = ["iam:AttachUserPolicy", "iam:PutUserPolicy"];
+        statements.push(statement("GiveUsers", &actions, &json!(any("user"))));
+        let actions = ["iam:AttachRolePolicy", "iam:PutRolePolicy"];
+        statements.push(statement("GiveRoles", &actions, &json!(any("role"))));
+        statements.push(statement("FindRoles", &["iam:ListRoles"], &json!("*")));
+    }
+    if is(Command::Validate) {
+        let actions = ["access-analyzer:ValidatePolicy"];
+        statements.push(statement("AskAccessAnalyzer", &actions, &json!("*")));
+    }
+    statements
+}
+
+/// What making policies and giving them new versions takes. The last two are for an answer that is lost.
+const WRITE_POLICIES: [&str; 5] = [
+    "iam:CreatePolicy",
+    "iam:CreatePolicyVersion",
+    "iam:DeletePolicyVersion",
+    "iam:GetPolicy",
+    "iam:GetPolicyVersion",
+];
 
 /// Returns what people need for their own credentials: about themselves, by the variable for their name.
 fn own_credentials(commands: &[Command], partition: &str, account: &str, users: &str) -> Vec<Value> {

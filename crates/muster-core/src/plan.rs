@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde::Serialize;
 
 use crate::assess::{Assessment, Standing, assess};
+use crate::impact::order_joins;
 use crate::name::{GROUPS_PER_USER_MAX, GroupName, UserName};
 use crate::roster::{Group, ReadBy, Roster, User};
 use crate::taxonomy::{AssessError, GroupRole, Taxonomy};
@@ -160,27 +161,33 @@ pub fn plan(taxonomy: &Taxonomy, roster: &Roster, choices: &Choices) -> Result<P
         let mut planned = plan_user(taxonomy, user, before, choices);
         // Where only memberships of managed groups were read, IAM itself has to say that the limit is reached.
         if roster.read_by != ReadBy::GetGroup {
-            hold_back(&mut planned, user.groups.len());
+            let target = target(user, &planned.before, choices).0;
+            let category = target.map(|position| &taxonomy.categories[position].group);
+            hold_back(&mut planned, user.groups.len(), category);
         }
         users.push(planned);
     }
-    Ok(Plan { groups: Vec::new(), users })
+    let mut plan = Plan { groups: Vec::new(), users };
+    order_joins(&mut plan, roster);
+    Ok(plan)
 }
 
 fn plan_user(taxonomy: &Taxonomy, user: &User, before: Assessment, choices: &Choices) -> UserPlan {
     let (target, decided_by) = target(user, &before, choices);
     let mut changes = Vec::new();
     if before.protected.is_none() {
-        // The category first: where there is room for one more group only, it is the one that counts.
-        if let Some(target) = target {
-            move_to(taxonomy, target, &before.standing, &mut changes);
-        }
+        let (target, leaves) =
+            target.map(|target| move_to(taxonomy, target, &before.standing)).unwrap_or_default();
+        // The category first: where there is room for one more group only, it is the one that counts. Removals last: what a
+        // user is denied by its new groups, it is denied before it loses the denials of an old one.
+        changes.extend(target.map(Change::Add));
         for &position in &before.missing_common {
             let group = &taxonomy.common[position];
             if choices.force_common_group || choices.common.contains(&(user.name.clone(), group.clone())) {
                 changes.push(Change::Add(group.clone()));
             }
         }
+        changes.extend(leaves.into_iter().map(Change::Remove));
     }
     let decided_by = if before.protected.is_some() && decided_by != DecidedBy::Already {
         DecidedBy::None
@@ -222,22 +229,23 @@ fn target(user: &User, before: &Assessment, choices: &Choices) -> (Option<usize>
     }
 }
 
-/// Adds the user to the target first and takes it out of the others then, so that it is never in none.
-fn move_to(taxonomy: &Taxonomy, target: usize, standing: &Standing, changes: &mut Vec<Change>) {
+/// Returns the category group that the user is to join, unless it is in it, and those that it is to leave then.
+fn move_to(taxonomy: &Taxonomy, target: usize, standing: &Standing) -> (Option<GroupName>, Vec<GroupName>) {
     let memberships = match standing {
         Standing::Conflicting(memberships) => memberships.as_slice(),
         Standing::Misfiled { is_in, .. } | Standing::Sorted(is_in) => std::slice::from_ref(is_in),
         Standing::Uncategorized | Standing::Disabled | Standing::NoCategories => &[],
     };
     let group = |position: usize| taxonomy.categories[position].group.clone();
-    if !memberships.contains(&target) {
-        changes.push(Change::Add(group(target)));
-    }
-    changes.extend(memberships.iter().filter(|m| **m != target).map(|m| Change::Remove(group(*m))));
+    let joins = (!memberships.contains(&target)).then(|| group(target));
+    (joins, memberships.iter().filter(|m| **m != target).map(|m| group(*m)).collect())
 }
 
-/// Holds back additions over the limit of groups per user, and with them the removals that rely on them.
-fn hold_back(planned: &mut UserPlan, memberships: usize) {
+/// Holds back additions over the limit of groups per user, and with that of the category the removals that rely on it.
+///
+/// A common group for which there is room only after a removal follows it: for a moment such a user is in fewer groups than
+/// before and after, which is better than being left without the common group.
+fn hold_back(planned: &mut UserPlan, memberships: usize, category: Option<&GroupName>) {
     let mut room = GROUPS_PER_USER_MAX.saturating_sub(memberships);
     let (mut kept, mut blocked) = (Vec::with_capacity(planned.changes.len()), Vec::new());
     for change in planned.changes.drain(..) {
@@ -247,14 +255,15 @@ fn hold_back(planned: &mut UserPlan, memberships: usize) {
                 room -= 1;
                 kept.push(change);
             }
-            // Removals follow the addition of the category alone; common groups come last.
-            Change::Remove(_) if blocked.is_empty() => {
+            Change::Remove(_) if category.is_some_and(|category| blocked.contains(category)) => {}
+            Change::Remove(_) => {
                 room += 1;
                 kept.push(change);
             }
-            Change::Remove(_) => {}
         }
     }
+    let late = blocked.drain(..room.min(blocked.len()));
+    kept.extend(late.map(Change::Add));
     planned.changes = kept;
     planned.blocked = blocked;
 }

@@ -72,6 +72,9 @@ pub struct User {
     /// ARN of the policy that is its permissions boundary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boundary: Option<String>,
+    /// When it was created, in seconds since 1970, where that was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_s: Option<i64>,
 }
 
 /// A tag.
@@ -138,6 +141,42 @@ pub struct ManagedPolicy {
     pub name: String,
     /// The JSON text of the default version.
     pub document: String,
+    /// The id of that version, where it was read.
+    #[serde(default = "first_version", skip_serializing_if = "is_first_version")]
+    pub version: String,
+    /// The other versions, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<PolicyVersion>,
+}
+
+/// A version of a policy that is not the default one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyVersion {
+    /// Its id, such as `v3`.
+    pub id: String,
+    /// The JSON text.
+    pub document: String,
+}
+
+impl PolicyVersion {
+    /// Returns its number; the higher one is the later one.
+    pub fn number(&self) -> u32 {
+        version_number(&self.id)
+    }
+}
+
+/// Returns the number in the id of a version, 0 where there is none.
+pub fn version_number(id: &str) -> u32 {
+    let digits: String = id.chars().skip(1).take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or_default()
+}
+
+fn first_version() -> String {
+    "v1".to_owned()
+}
+
+fn is_first_version(id: &str) -> bool {
+    id == "v1"
 }
 
 /// Why a snapshot file cannot be used.

@@ -49,12 +49,12 @@ pub struct Template {
 pub enum TemplateError {
     /// The parameters are no table.
     #[error("the parameters of `{0}` are not a table")]
-    NoTable(&'static str),
+    NoTable(String),
     /// There is no such parameter.
     #[error("`{template}` has no parameter `{given}`{}", known(.template))]
     Unknown {
         /// The template.
-        template: &'static str,
+        template: String,
         /// The parameter.
         given: String,
     },
@@ -62,20 +62,128 @@ pub enum TemplateError {
     #[error("`{template}` needs its parameter `{missing}`: say it in `[policy.{template}]`")]
     Missing {
         /// The template.
-        template: &'static str,
+        template: String,
         /// The parameter.
-        missing: &'static str,
+        missing: String,
+    },
+    /// The file is no template.
+    #[error("`{template}` is no template: {why}")]
+    Unreadable {
+        /// The template.
+        template: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A template names a parameter that the config says nothing about.
+    #[error("`{template}` uses `{{{{{parameter}}}}}`, of which `[policy.\"{template}\"]` says nothing")]
+    Undeclared {
+        /// The template.
+        template: String,
+        /// The parameter.
+        parameter: String,
     },
     /// It takes something else.
     #[error("`{parameter}` of `{template}` {why}")]
     Wrong {
         /// The template.
-        template: &'static str,
+        template: String,
         /// The parameter.
-        parameter: &'static str,
+        parameter: String,
         /// What it takes, and what is wrong with what was given.
         why: String,
     },
+}
+
+/// A template in a file of somebody's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnTemplate {
+    /// The file, as the config names it.
+    pub file: String,
+    /// The policy's name: that of the file without its folder and ending.
+    pub name: String,
+    text: Value,
+}
+
+/// What a template of the recipes has in place of the account's id.
+const ACCOUNT_MARKER: &str = "AWS_ACCOUNT_ID";
+
+impl OwnTemplate {
+    /// Reads a template.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no JSON, or its name is none that a policy can have.
+    pub fn read(file: &str, text: &str) -> Result<Self, TemplateError> {
+        let wrong = |why: String| TemplateError::Unreadable { template: file.to_owned(), why };
+        let name = std::path::Path::new(file).file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        let good = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+        if name.is_empty() || name.len() > 100 || !name.chars().all(good) {
+            return Err(wrong(format!("`{name}` cannot be the name of a policy")));
+        }
+        if find(name).is_some() || name.starts_with("interim-") {
+            return Err(wrong(format!("`{name}` is a name of muster's own; call the file something else")));
+        }
+        let text = serde_json::from_str(text).map_err(|error| {
+            wrong(format!("it is no JSON ({error}); write \"{{{{name}}}}\" in quotes, also for a list"))
+        })?;
+        Ok(Self { file: file.to_owned(), name: name.to_owned(), text })
+    }
+
+    /// Writes the policy. Every parameter that the template uses must be given, and used if it is given.
+    ///
+    /// # Errors
+    ///
+    /// With the first parameter that is not.
+    pub fn policy(&self, given: Option<&Value>, place: &Place) -> Result<Value, TemplateError> {
+        let nothing = serde_json::Map::new();
+        let given = match given {
+            None => &nothing,
+            Some(Value::Object(given)) => given,
+            Some(_) => return Err(TemplateError::NoTable(self.file.clone())),
+        };
+        let mut used = std::collections::BTreeSet::new();
+        holes(&self.text, &mut used);
+        let ours = ["account_id", "partition"];
+        let known = |name: &String| given.contains_key(name) || ours.contains(&name.as_str());
+        if let Some(parameter) = used.iter().find(|name| !known(name)) {
+            let (template, parameter) = (self.file.clone(), parameter.clone());
+            return Err(TemplateError::Undeclared { template, parameter });
+        }
+        if let Some(unused) = given.keys().find(|name| !used.contains(*name)) {
+            return Err(TemplateError::Unknown { template: self.file.clone(), given: unused.clone() });
+        }
+        let mut values: Vec<(&str, Value)> =
+            given.iter().map(|(name, v)| (name.as_str(), v.clone())).collect();
+        values.push(("partition", Value::from(place.partition.as_str())));
+        values.push(("account_id", Value::from(place.account_id.as_str())));
+        let mut policy = self.text.clone();
+        mark(&mut policy, &place.account_id);
+        fill(&mut policy, &values);
+        Ok(policy)
+    }
+}
+
+/// Finds the names between `{{` and `}}`.
+fn holes(value: &Value, found: &mut std::collections::BTreeSet<String>) {
+    match value {
+        Value::String(text) => {
+            let inside = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
+            found.extend(inside.map(|(name, _)| name.trim().to_owned()));
+        }
+        Value::Array(items) => items.iter().for_each(|item| holes(item, found)),
+        Value::Object(members) => members.values().for_each(|member| holes(member, found)),
+        _ => {}
+    }
+}
+
+/// Puts the account's id in where the recipes' marker stands.
+fn mark(value: &mut Value, account_id: &str) {
+    match value {
+        Value::String(text) => *text = text.replace(ACCOUNT_MARKER, account_id),
+        Value::Array(items) => items.iter_mut().for_each(|item| mark(item, account_id)),
+        Value::Object(members) => members.values_mut().for_each(|member| mark(member, account_id)),
+        _ => {}
+    }
 }
 
 fn known(template: &str) -> String {
@@ -165,25 +273,28 @@ impl Template {
         let given = match given {
             None => &nothing,
             Some(Value::Object(given)) => given,
-            Some(_) => return Err(TemplateError::NoTable(self.name)),
+            Some(_) => return Err(TemplateError::NoTable(self.name.to_owned())),
         };
         if let Some(unknown) = given.keys().find(|key| self.parameters.iter().all(|p| p.name != key.as_str()))
         {
-            return Err(TemplateError::Unknown { template: self.name, given: unknown.clone() });
+            return Err(TemplateError::Unknown { template: self.name.to_owned(), given: unknown.clone() });
         }
         let mut values = Vec::new();
         for parameter in self.parameters {
             match given.get(parameter.name) {
                 Some(value) => {
                     let value = parameter.kind.read(value).map_err(|why| TemplateError::Wrong {
-                        template: self.name,
-                        parameter: parameter.name,
+                        template: self.name.to_owned(),
+                        parameter: parameter.name.to_owned(),
                         why,
                     })?;
                     values.push((parameter.name, value));
                 }
                 None if parameter.is_required => {
-                    return Err(TemplateError::Missing { template: self.name, missing: parameter.name });
+                    return Err(TemplateError::Missing {
+                        template: self.name.to_owned(),
+                        missing: parameter.name.to_owned(),
+                    });
                 }
                 None => {}
             }
@@ -258,7 +369,7 @@ fn check_network(text: &str) -> Result<(), &'static str> {
 }
 
 /// Puts values in where `{{name}}` stands; returns false where one of them was not given.
-fn fill(value: &mut Value, values: &[(&'static str, Value)]) -> bool {
+fn fill(value: &mut Value, values: &[(&str, Value)]) -> bool {
     match value {
         Value::String(text) => {
             let whole = text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));

@@ -66,6 +66,7 @@ fn user() -> impl Strategy<Value = User> {
         groups: groups.into_iter().map(|group| GroupName::new(spell(group, upper))).collect(),
         policies: Policies::default(),
         boundary: None,
+        created_s: None,
     })
 }
 
@@ -252,6 +253,7 @@ fn a_decision_is_not_undone_by_moving_misfiled_users() {
         groups: vec![GroupName::new("Bots"), GroupName::new("Headless")],
         policies: Policies::default(),
         boundary: None,
+        created_s: None,
     });
     let mut choices = Choices { move_misfiled: true, ..Choices::default() };
     choices.category.insert(UserName::new("headless-a"), (2, DecidedBy::DecisionsFile));
@@ -275,6 +277,7 @@ fn a_full_user_in_two_categories_gets_out_of_one() {
         groups: full.map(GroupName::new).to_vec(),
         policies: Policies::default(),
         boundary: None,
+        created_s: None,
     };
     let roster = Roster {
         muster_snapshot: SNAPSHOT_VERSION,
@@ -306,6 +309,7 @@ fn every_standing_is_told_apart() {
             groups: groups.iter().map(GroupName::new).collect(),
             policies: Policies::default(),
             boundary: None,
+            created_s: None,
         };
         assess(&taxonomy, &user).unwrap()
     };

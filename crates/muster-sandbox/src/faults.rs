@@ -29,6 +29,8 @@ pub struct Faults {
     pub deny: Vec<When>,
     /// Seconds of the account's clock that pass in one: a delay is over the sooner.
     pub clock: u32,
+    /// A credential report that is asked for is never ready.
+    pub stuck_report: bool,
     /// How full pages are.
     pub pages: PageShape,
     /// What all chances are drawn from.
@@ -87,6 +89,8 @@ impl std::str::FromStr for Faults {
                 "drop" => faults.drop.push(when(value, true).map_err(wrong)?),
                 "lose" => faults.lose.push(when(value, true).map_err(wrong)?),
                 "deny" => faults.deny.push(when(value, false).map_err(wrong)?),
+                "report" if value == "stuck" => faults.stuck_report = true,
+                "report" => return Err(wrong("a report is stuck or is not".to_owned())),
                 "pages" => {
                     faults.pages = match value {
                         "full" => PageShape::Full,
@@ -96,8 +100,7 @@ impl std::str::FromStr for Faults {
                     }
                 }
                 _ => {
-                    let names =
-                        "latency, jitter, rate, burst, delay, clock, error, drop, lose, deny, pages, seed";
+                    let names = "latency, jitter, rate, burst, delay, clock, error, drop, lose, deny, pages, report, seed";
                     return Err(wrong(format!("the names are {names}")));
                 }
             }

@@ -113,6 +113,7 @@ impl Sandbox {
     /// Starts a service on an account; must be called within a tokio runtime.
     pub fn new(mut account: Account, faults: Faults, start_ms: Millis) -> Self {
         account.pages = faults.pages;
+        account.report_is_stuck = faults.stuck_report;
         account.delay_ms = Millis::try_from(faults.delay.as_millis()).unwrap_or(Millis::MAX);
         let clock = Clock { start_ms, start: Instant::now(), speed: faults.clock.max(1) };
         let course = Course::new(faults);
@@ -146,6 +147,13 @@ impl Sandbox {
     #[must_use]
     pub fn with_policies_enforced(self) -> Self {
         self.lock().account.enforces = true;
+        self
+    }
+
+    /// Gives every call this source address.
+    #[must_use]
+    pub fn with_source_ip(self, address: std::net::IpAddr) -> Self {
+        self.lock().account.source_ip = address.to_string();
         self
     }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{
-    Account, Group, Identity, ManagedPolicy, MfaDevice, Millis, PasswordPolicy, Quotas, Role, Session, State,
-    User, key,
+    Account, Group, Identity, ManagedPolicy, MfaDevice, Millis, PasswordPolicy, Quotas, Report, Role, Root,
+    Session, State, User, key,
 };
 
 /// The version of the file format that this build writes, and the only one it reads.
@@ -86,6 +86,15 @@ struct Document {
     sessions: Vec<Session>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     password_policy: Option<PasswordPolicy>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    root: Root,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    report: Option<Report>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_default(root: &Root) -> bool {
+    *root == Root::default()
 }
 
 impl Document {
@@ -108,7 +117,9 @@ impl Document {
         };
         let mut times: Vec<i64> = self.users.iter().flat_map(of_user).collect();
         times.extend(self.groups.iter().map(|group| group.created));
-        times.extend(self.policies.iter().map(|policy| policy.created));
+        times.extend(self.policies.iter().flat_map(|p| p.versions().map(|version| version.created)));
+        times
+            .extend(self.policies.iter().flat_map(|policy| [Some(policy.created), policy.updated]).flatten());
         times.extend(self.roles.iter().map(|role| role.created));
         times.extend(self.sessions.iter().map(|session| session.expires));
         times.extend(self.devices.iter().filter_map(|device| device.enabled));
@@ -190,7 +201,10 @@ impl StateFile {
             password_policy: document.password_policy,
             alias: document.alias,
         };
-        Ok((Account::new(document.identity, document.quotas, state), document.clock_ms))
+        let mut account = Account::new(document.identity, document.quotas, state);
+        account.root = document.root;
+        account.report = document.report;
+        Ok((account, document.clock_ms))
     }
 
     /// Follows links, so that one account has one lock and stays where it is.
@@ -244,6 +258,8 @@ impl StateFile {
             roles: state.roles.values().map(|role| Role::clone(role)).collect(),
             sessions: state.sessions.values().map(|session| Session::clone(session)).collect(),
             password_policy: state.password_policy,
+            root: account.root,
+            report: account.report.clone(),
         };
         let new = beside(&self.path, "new");
         let io = |source| StoreError::Io { what: "write", path: self.path.clone(), source };

@@ -107,6 +107,8 @@ fn parse_rate(text: &str) -> Result<Rate, String> {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Propose a config from what the account looks like
+    Init(InitArgs),
     /// Create the common and category groups that do not exist yet
     CreateDefaultGroups(CreateDefaultGroupsArgs),
     /// Put every user in the common groups and in one category group
@@ -135,6 +137,16 @@ pub(crate) enum Command {
     Recover(RecoverArgs),
     /// Write the account's users, groups and policies to a file
     Snapshot(SnapshotArgs),
+    /// Say how the account differs from the config: groups, policies and memberships, in one plan
+    Plan(PlanArgs),
+    /// Make the account what the config says, in an order that is safe at every step
+    Apply(ApplyArgs),
+    /// Carry the plan out on an embedded copy of the account, and see what it does to people
+    Rehearse(RehearseArgs),
+    /// Hold the account against every rule, and change nothing
+    Audit(AuditArgs),
+    /// Create policies from templates
+    CreatePolicy(CreatePolicyArgs),
     /// Undo the membership and group changes of an earlier run
     Revert(RevertArgs),
     /// Print the IAM policy that commands need, and no more
@@ -683,6 +695,214 @@ pub(crate) struct SnapshotArgs {
     pub(crate) out: Option<PathBuf>,
 }
 
+/// What is decided beyond the config, for a plan.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DecisionArgs {
+    /// Take the categories of users that no pattern matches from this CSV of user,group lines
+    #[arg(long, value_name = "FILE")]
+    pub(crate) decisions: Option<PathBuf>,
+    /// Let the name decide which of several category groups a user keeps
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub(crate) resolve_conflicts: Option<Resolve>,
+    /// Move users whose name says another category group
+    #[arg(long)]
+    pub(crate) move_misfiled: bool,
+}
+
+/// A report in a file, as `FORMAT=FILE`.
+#[derive(Debug, Clone)]
+pub(crate) struct ReportFile<F> {
+    pub(crate) format: F,
+    pub(crate) path: PathBuf,
+}
+
+impl<F: ValueEnum> ReportFile<F> {
+    fn parse(text: &str) -> Result<Self, String> {
+        let formats = || {
+            let all = F::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+            all.map(|value| value.get_name().to_owned()).collect::<Vec<_>>().join(", ")
+        };
+        let (format, path) = text
+            .split_once('=')
+            .ok_or_else(|| format!("write it as FORMAT=FILE, with one of {}", formats()))?;
+        let format = F::from_str(format, true)
+            .map_err(|_| format!("`{format}` is none of the formats {}", formats()))?;
+        if path.is_empty() {
+            return Err("the name of the file is missing after the `=`".to_owned());
+        }
+        Ok(Self { format, path: PathBuf::from(path) })
+    }
+}
+
+/// Formats of a plan's report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFormat {
+    /// For pull requests.
+    Markdown,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) decided: DecisionArgs,
+    /// Plan on a snapshot instead of the account
+    #[arg(long, value_name = "FILE")]
+    pub(crate) roster: Option<PathBuf>,
+    /// Keep the plan in this file, for `apply FILE`; an existing file is not overwritten
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// End with exit status 3 if there is anything to change
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Also write the plan in this form to a file
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = ReportFile::<PlanFormat>::parse)]
+    pub(crate) report: Vec<ReportFile<PlanFormat>>,
+    /// Have AWS's Access Analyzer look at every policy, too
+    #[arg(long, conflicts_with = "roster")]
+    pub(crate) validate: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    /// A plan that was kept: nothing is done unless it is still the plan, change for change
+    #[arg(value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) decided: DecisionArgs,
+    /// Say what would be done, and change nothing
+    #[arg(long, alias = "dry", alias = "dry_run")]
+    pub(crate) dry_run: bool,
+    /// Stop before changing anything if there would be more changes [default: 1000]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_changes: Option<usize>,
+    /// Stop before changing anything if more memberships and policies would be taken away [default: 20]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_removals: Option<usize>,
+    /// Have AWS's Access Analyzer look at every policy first, and stop at what it calls an error
+    #[arg(long)]
+    pub(crate) validate: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RehearseArgs {
+    #[command(flatten)]
+    pub(crate) decided: DecisionArgs,
+    /// Rehearse on a snapshot instead of the account
+    #[arg(long, value_name = "FILE")]
+    pub(crate) roster: Option<PathBuf>,
+    /// Show what these users may do before and after
+    #[arg(long, alias = "users", alias = "user_name", num_args = 1.., value_name = "USER")]
+    pub(crate) user_name: Vec<String>,
+    /// The actions that are tried out, such as s3:GetObject [default: some telling ones]
+    #[arg(long, num_args = 1.., value_name = "ACTION")]
+    pub(crate) action: Vec<String>,
+    /// The address that the users call from
+    #[arg(long, value_name = "IP")]
+    pub(crate) source_ip: Option<std::net::IpAddr>,
+    /// Keep the copy in this file, as an embedded account
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keep: Option<PathBuf>,
+}
+
+/// What a policy is put into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TargetKind {
+    /// Groups.
+    Group,
+    /// Roles.
+    Role,
+    /// Users.
+    User,
+}
+
+impl TargetKind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Group => "group",
+            Self::Role => "role",
+            Self::User => "user",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreatePolicyArgs {
+    /// The templates: JSON files, each with a NAME.description beside it if there is one, or names of built-in ones
+    #[arg(long, num_args = 1.., required = true, value_name = "FILE")]
+    pub(crate) templates: Vec<PathBuf>,
+    /// Make managed policies, and attach them to the targets
+    #[arg(long)]
+    pub(crate) managed: bool,
+    /// What the targets are
+    #[arg(long = "type", value_enum, value_name = "KIND")]
+    pub(crate) kind: Option<TargetKind>,
+    /// The groups, roles or users that get the policies
+    #[arg(long, num_args = 1.., value_name = "NAME")]
+    pub(crate) targets: Vec<String>,
+    /// Also write each policy, as it is made, to NAME-ACCOUNT.json here
+    #[arg(long)]
+    pub(crate) save: bool,
+    /// A parameter of the templates; its value is read as JSON, else as a text
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_parameter)]
+    pub(crate) set: Vec<(String, serde_json::Value)>,
+    /// The path of managed policies
+    #[arg(long, value_name = "PATH", default_value = "/", value_parser = parse_policy_path)]
+    pub(crate) path: String,
+    /// Say what would be done, and change nothing
+    #[arg(long, alias = "dry", alias = "dry_run")]
+    pub(crate) dry_run: bool,
+}
+
+fn parse_parameter(text: &str) -> Result<(String, serde_json::Value), String> {
+    let (name, value) =
+        text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("write it as NAME=VALUE")?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| serde_json::Value::from(value));
+    Ok((name.to_owned(), value))
+}
+
+fn parse_policy_path(text: &str) -> Result<String, String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "/.,+@=_-".contains(c);
+    if text.starts_with('/') && text.ends_with('/') && !text.contains("//") && text.chars().all(good) {
+        return Ok(text.to_owned());
+    }
+    Err("a path begins and ends with `/`, such as /muster/".to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Write the config here [default: ~/.aws/muster/PROFILE.toml]; an existing file is not overwritten
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Formats of an audit's report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AuditFormat {
+    /// XML for CI: each rule is a test.
+    Junit,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// Events of the Open Cybersecurity Schema Framework: Detection Finding.
+    Ocsf,
+    /// For issues and wikis.
+    Markdown,
+    /// One page that needs nothing else.
+    Html,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// Audit a snapshot instead of the account: what a snapshot does not hold is unknown then
+    #[arg(long, value_name = "FILE")]
+    pub(crate) roster: Option<PathBuf>,
+    /// Also say what changed since this snapshot was taken
+    #[arg(long, value_name = "SNAPSHOT")]
+    pub(crate) since: Option<PathBuf>,
+    /// Also write the audit in this form to a file: junit, sarif, ocsf, markdown or html
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = ReportFile::<AuditFormat>::parse)]
+    pub(crate) report: Vec<ReportFile<AuditFormat>>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct RevertArgs {
     /// The record that the run named at its end
@@ -706,6 +926,9 @@ pub(crate) struct PermissionsArgs {
     /// For `enable-mfa --user-name`
     #[arg(long)]
     pub(crate) of_others: bool,
+    /// For `plan --validate` and `apply --validate`
+    #[arg(long)]
+    pub(crate) validate: bool,
     /// The commands; all if none is named
     #[arg(value_name = "COMMAND")]
     pub(crate) commands: Vec<String>,
@@ -807,6 +1030,9 @@ pub(crate) struct SandboxServeArgs {
     /// Hold every call to the policies of the user or role that makes it
     #[arg(long)]
     pub(crate) enforce: bool,
+    /// The address that policies see as `aws:SourceIp` of every call [default: 127.0.0.1]
+    #[arg(long, value_name = "IP")]
+    pub(crate) source_ip: Option<std::net::IpAddr>,
 }
 
 #[derive(Debug, Args)]

@@ -59,7 +59,7 @@ pub(crate) struct Config {
     pub(crate) path: Option<PathBuf>,
     /// Its text as it can be shown.
     pub(crate) source: Option<ConfigSource>,
-    hash: Option<String>,
+    pub(crate) hash: Option<String>,
     pub(crate) file: Option<ConfigFile>,
     pub(crate) format: Option<Format>,
     pub(crate) problems: Vec<Problem>,
@@ -118,6 +118,21 @@ impl Context {
             self.global.faults = Some(faults);
         }
         Ok(())
+    }
+
+    /// Returns the same with other options, such as another account to work on.
+    pub(crate) fn with_global(&self, global: GlobalArgs) -> Self {
+        Self {
+            global,
+            environment: self.environment.clone(),
+            terminal: self.terminal.clone(),
+            interrupt: self.interrupt.clone(),
+            run: self.run.clone(),
+            started_ms: self.started_ms,
+            command_line: self.command_line.clone(),
+            changed: Cell::new(false),
+            is_demo: self.is_demo,
+        }
     }
 
     /// Finds the config of the profile and reads it.
@@ -397,6 +412,11 @@ impl Context {
             ),
             None => error.into(),
         }
+    }
+
+    /// Returns whether everything is listed: a script reads every line, a person has a screen.
+    pub(crate) fn lists_all(&self) -> bool {
+        !self.terminal.progress || self.global.verbose > 0
     }
 
     /// Returns who asks questions.

@@ -271,6 +271,11 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
+/// Returns `1 policy`, `2 policies` and the like.
+pub(crate) fn count_of(number: usize, one: &str, many: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+}
+
 /// A problem of a config, with the text around it.
 #[derive(Debug, thiserror::Error)]
 #[error("{}{place}", safe(&problem.message))]

@@ -6,7 +6,7 @@ use std::path::Path;
 use muster_core::config::Tool;
 
 /// Tools that this muster has, with the subcommand for each.
-const TOOLS: [(Tool, &str); 8] = [
+const TOOLS: [(Tool, &str); 9] = [
     (Tool::CreateDefaultGroups, "create-default-groups"),
     (Tool::SortUsers, "sort-users"),
     (Tool::CreateUser, "create-user"),
@@ -15,6 +15,7 @@ const TOOLS: [(Tool, &str); 8] = [
     (Tool::RotateMyKey, "rotate-my-key"),
     (Tool::InitStsSession, "init-sts-session"),
     (Tool::Configure, "configure"),
+    (Tool::CreatePolicy, "create-policy"),
 ];
 
 /// Returns the arguments with the subcommand that a recipe's name stands for put first.
@@ -74,6 +75,8 @@ mod tests {
             "awsrecipes_rotate_my_key.py",
             "awsrecipes_init_sts_session.py",
             "awsrecipes_configure_iam.py",
+            "aws_iam_create_policy.py",
+            "awsrecipes_create_iam_policy.py",
         ] {
             assert!(names.contains(&name), "{name}");
         }

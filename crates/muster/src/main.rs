@@ -1,11 +1,13 @@
 //! The command `muster`.
 
+mod audit;
 mod cli;
 mod commands;
 mod context;
 mod environment;
 mod error;
 mod exit;
+mod govern;
 mod invocation;
 mod logging;
 mod own;
@@ -129,6 +131,12 @@ fn run(context: &Context, command: Command) -> Result<Exit, CliError> {
         Command::RotateKey(args) => with_runtime(context, commands::rotate_key::run(context, &args)),
         Command::Recover(args) => with_runtime(context, commands::recover::run(context, &args)),
         Command::Snapshot(args) => with_runtime(context, commands::snapshot::run(context, &args)),
+        Command::Plan(args) => with_runtime(context, commands::plan::run(context, &args)),
+        Command::Apply(args) => with_runtime(context, commands::apply::run(context, &args)),
+        Command::Rehearse(args) => with_runtime(context, commands::rehearse::run(context, &args)),
+        Command::Init(args) => with_runtime(context, commands::init::run(context, &args)),
+        Command::CreatePolicy(args) => with_runtime(context, commands::create_policy::run(context, &args)),
+        Command::Audit(args) => with_runtime(context, commands::audit::run(context, &args)),
         Command::Revert(args) => with_runtime(context, commands::revert::run(context, &args)),
         Command::Permissions(args) => commands::permissions::run(context, &args),
         Command::Config(command) => commands::config::run(context, &command),

@@ -95,7 +95,8 @@ impl Served {
     pub fn mutations(&self) -> Vec<String> {
         let actions =
             self.requests().into_iter().filter_map(|request| request["action"].as_str().map(str::to_owned));
-        actions.filter(|action| !["Get", "List"].iter().any(|reads| action.starts_with(reads))).collect()
+        let reads = ["Get", "List", "GenerateCredentialReport"];
+        actions.filter(|action| !reads.iter().any(|read| action.starts_with(read))).collect()
     }
 
     /// Ends it as Ctrl-C does, so that it keeps its state; returns its exit status.

@@ -1,7 +1,7 @@
 //! A config file as it is written: checked for shape, nothing resolved yet.
 
 use super::keys::{
-    CATEGORY_KEYS, CREDENTIALS_KEYS, EXEMPT_KEYS, KEYS, Key, PROTECTED_KEYS, Scope, Shape, Tool,
+    AUDIT_KEYS, CATEGORY_KEYS, CREDENTIALS_KEYS, EXEMPT_KEYS, KEYS, Key, PROTECTED_KEYS, Scope, Shape, Tool,
 };
 use super::node::{self, Entry, Node, Span, Value};
 use super::problem::Problem;
@@ -73,6 +73,8 @@ pub struct Exemption {
     pub reason: String,
     /// The last day it holds, as `YYYY-MM-DD`.
     pub until: String,
+    /// Where it stands in the file.
+    pub(super) span: Span,
 }
 
 /// A config file, read and checked for shape.
@@ -90,6 +92,17 @@ pub struct ConfigFile {
     pub(super) exempt: Vec<Exemption>,
     /// Parameters of policies, as JSON, by policy name.
     pub(super) policies: Vec<(At<String>, serde_json::Value)>,
+    pub(super) common_policies: Vec<At<String>>,
+    pub(super) policies_as: Option<At<String>>,
+    pub(super) max_removals: Option<At<usize>>,
+    pub(super) audit: AuditEntry,
+}
+
+/// `[audit]` as written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct AuditEntry {
+    pub(super) counts: Vec<(&'static str, u32)>,
+    pub(super) severities: Vec<(At<String>, At<String>)>,
 }
 
 impl ConfigFile {
@@ -191,6 +204,12 @@ impl Reader {
             "protected" => self.protected(entry),
             "exempt" => self.exempt(entry),
             "policy" => self.policies(entry),
+            "common_policies" => {
+                self.file.common_policies = self.texts(entry).map(|list| list.value).unwrap_or_default();
+            }
+            "policies_as" => self.file.policies_as = self.text(entry),
+            "max_removals" => self.file.max_removals = self.count(entry),
+            "audit" => self.audit(entry),
             _ => self.unknown(entry, |_| true),
         }
     }
@@ -425,6 +444,28 @@ impl Reader {
         }
     }
 
+    fn audit(&mut self, entry: &Entry) {
+        for entry in self.table("audit", &entry.value) {
+            match AUDIT_KEYS.iter().find(|key| key.name == entry.key) {
+                Some(key) if key.shape == Shape::Count => {
+                    let Some(given) = self.count(entry) else { continue };
+                    match u32::try_from(given.value) {
+                        Ok(number) => self.file.audit.counts.push((key.name, number)),
+                        Err(_) => self.wrong(&entry.key, "a smaller number", &entry.value),
+                    }
+                }
+                Some(_) => {
+                    for entry in self.table("severity", &entry.value) {
+                        let rule = At { value: entry.key.clone(), span: entry.key_span.clone() };
+                        let severity = self.text(entry);
+                        self.file.audit.severities.extend(severity.map(|severity| (rule, severity)));
+                    }
+                }
+                None => self.unknown_among(entry, AUDIT_KEYS.iter().map(|key| key.name)),
+            }
+        }
+    }
+
     fn exempt(&mut self, entry: &Entry) {
         for node in self.tables(entry) {
             let mut fields: Vec<(&str, String)> = Vec::new();
@@ -446,7 +487,7 @@ impl Reader {
                 let message = format!("`{until}` is no date: write it as YYYY-MM-DD");
                 self.problems.push(Problem::error(message).at(node.span.clone()));
             }
-            self.file.exempt.push(Exemption { rule, user, reason, until });
+            self.file.exempt.push(Exemption { rule, user, reason, until, span: node.span.clone() });
         }
     }
 }

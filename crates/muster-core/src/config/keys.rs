@@ -108,7 +108,26 @@ pub const KEYS: &[Key] = &[
     ),
     key("disabled_group", Shape::Text, Scope::Native, "The group that a disabled user is moved to."),
     key("category", Shape::Tables, Scope::Native, "One category: its group, and who belongs to it."),
-    key("policy", Shape::Table, Scope::Native, "Parameters of the policies that categories name."),
+    key("policy", Shape::Table, Scope::Native, "Parameters of the policies that groups carry."),
+    key(
+        "common_policies",
+        Shape::Texts,
+        Scope::Native,
+        "Policies that the first common group carries, and so hold for every user.",
+    ),
+    key(
+        "policies_as",
+        Shape::Text,
+        Scope::Native,
+        "How groups carry policies: \"managed\" (customer managed ones under /muster/, the default) or \"inline\".",
+    ),
+    key(
+        "max_removals",
+        Shape::Count,
+        Scope::Native,
+        "Stop `apply` before changing anything if it would take away more memberships and policies.",
+    ),
+    key("audit", Shape::Table, Scope::Native, "Thresholds and severities of the audit."),
     key("recipients", Shape::Table, Scope::Native, "The key to which each user's credentials are sealed."),
     key(
         "escrow",
@@ -150,6 +169,41 @@ pub const PROTECTED_KEYS: &[Key] = &[
     key("reason", Shape::Text, Scope::Native, "Why."),
 ];
 
+/// Keys of `[audit]`. Days are whole days.
+pub(super) const AUDIT_KEYS: &[Key] = &[
+    key("key_age_days", Shape::Count, Scope::Native, "Days after which an access key is old [default: 90]."),
+    key(
+        "password_age_days",
+        Shape::Count,
+        Scope::Native,
+        "Days after which a password is old; 0 for never, as is usual today [default: 0].",
+    ),
+    key(
+        "unused_days",
+        Shape::Count,
+        Scope::Native,
+        "Days after which a password or key is unused [default: 90].",
+    ),
+    key(
+        "password_length",
+        Shape::Count,
+        Scope::Native,
+        "Characters that the account's password policy has to ask for [default: 14].",
+    ),
+    key(
+        "report_age_hours",
+        Shape::Count,
+        Scope::Native,
+        "Hours up to which a credential report may be old; AWS makes one every four at the most [default: 4].",
+    ),
+    key(
+        "severity",
+        Shape::Table,
+        Scope::Native,
+        "Severities of rules: critical, high, medium, low, info or off.",
+    ),
+];
+
 /// Keys of an `[[exempt]]`.
 pub const EXEMPT_KEYS: &[Key] = &[
     key("rule", Shape::Text, Scope::Native, "The audit rule."),
@@ -183,11 +237,13 @@ pub enum Tool {
     Configure,
     /// `create-policy`.
     CreatePolicy,
+    /// `plan`, `apply`, `rehearse`, `audit`.
+    Govern,
 }
 
 impl Tool {
     /// Every tool.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::CreateDefaultGroups,
         Self::SortUsers,
         Self::CreateUser,
@@ -199,6 +255,7 @@ impl Tool {
         Self::InitStsSession,
         Self::Configure,
         Self::CreatePolicy,
+        Self::Govern,
     ];
 
     /// Returns every name that the tool has borne, today's first. Underscores and dashes are one.
@@ -232,6 +289,7 @@ impl Tool {
                 "awsrecipes_delete_iam_user.py",
                 "awsrecipes_delete_user.py",
             ],
+            Self::Govern => &["apply"],
             Self::DisableUser => &["disable-user"],
             Self::RestoreUser => &["restore-user"],
             Self::EnableMfa => &["enable-mfa", "aws_iam_enable_mfa.py", "awsrecipes_enable_mfa.py"],

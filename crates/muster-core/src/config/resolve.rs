@@ -6,8 +6,10 @@ use super::file::{At, CategoryEntry, ConfigFile, Exemption, Layer, SelectorEntry
 use super::keys::Tool;
 use super::node::Span;
 use super::problem::Problem;
+use crate::audit::{AuditSettings, Rule, Severity};
 use crate::name::{GROUPS_PER_USER_MAX, GroupName};
 use crate::pattern::Pattern;
+use crate::rules::CarriedAs;
 use crate::taxonomy::{Category, Protection, Selector, Taxonomy};
 use crate::templates;
 
@@ -79,6 +81,14 @@ pub struct Settings {
     pub exempt: Vec<Exemption>,
     /// Parameters of policies, by policy name.
     pub policies: Vec<(String, serde_json::Value)>,
+    /// Names of the policies that the first common group carries.
+    pub common_policies: Vec<String>,
+    /// How groups carry policies.
+    pub carried_as: CarriedAs,
+    /// Stop `apply` before taking away more than this.
+    pub max_removals: Option<usize>,
+    /// What the audit asks for.
+    pub audit: AuditSettings,
     /// Every value with its origin, in the order of the key table.
     pub shown: Vec<Setting>,
 }
@@ -135,7 +145,7 @@ impl Resolver<'_> {
         self.check_groups(&common_groups, &categories.value);
         self.check_prefix(&prefix);
         self.check_default(&taxonomy, &default);
-        self.check_policies();
+        self.check_policies(&taxonomy.common);
 
         let mut shown = vec![
             shown("common_groups", &taxonomy.common, &common.origin),
@@ -160,6 +170,10 @@ impl Resolver<'_> {
             escrow: self.file.escrow.as_ref().map(|escrow| escrow.value.clone()),
             exempt: self.file.exempt.clone(),
             policies: policies.map(|(name, given)| (name.value.clone(), given.clone())).collect(),
+            common_policies: self.file.common_policies.iter().map(|name| name.value.clone()).collect(),
+            carried_as: self.carried_as(),
+            max_removals: self.file.max_removals.as_ref().map(|max| max.value),
+            audit: self.audit(),
             shown,
         }
     }
@@ -259,10 +273,14 @@ impl Resolver<'_> {
     }
 
     /// Checks that the policies which categories carry exist, and take what is said about them.
-    fn check_policies(&mut self) {
+    fn check_policies(&mut self, common: &[GroupName]) {
         let file = self.file;
         let carried = file.categories.iter().flat_map(|categories| &categories.value);
-        let carried = carried.flat_map(|category| &category.policies);
+        let carried = carried.flat_map(|category| &category.policies).chain(&file.common_policies);
+        if let Some(first) = file.common_policies.first().filter(|_| common.is_empty()) {
+            let message = "`common_policies` is for the first common group, and there is none";
+            self.problems.push(Problem::error(message).at(first.span.clone()));
+        }
         for name in file.policies.iter().map(|(name, _)| name).chain(carried.clone()) {
             let extension = std::path::Path::new(&name.value).extension();
             let is_own = extension.is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
@@ -290,6 +308,61 @@ impl Resolver<'_> {
                 self.problems.push(Problem::error(error.to_string()).at(name.span.clone()));
             }
         }
+    }
+
+    fn carried_as(&mut self) -> CarriedAs {
+        match self.file.policies_as.as_ref().map(|text| (text.value.as_str(), &text.span)) {
+            None | Some(("managed", _)) => CarriedAs::Managed,
+            Some(("inline", _)) => CarriedAs::Inline,
+            Some((other, span)) => {
+                let message = format!("`policies_as` is \"managed\" or \"inline\", not \"{other}\"");
+                self.problems.push(Problem::error(message).at(span.clone()));
+                CarriedAs::Managed
+            }
+        }
+    }
+
+    /// Reads what the audit is asked for, and checks that rules and severities exist.
+    fn audit(&mut self) -> AuditSettings {
+        let file = self.file;
+        let mut audit = AuditSettings::default();
+        for (name, number) in &file.audit.counts {
+            *match *name {
+                "key_age_days" => &mut audit.key_age_days,
+                "password_age_days" => &mut audit.password_age_days,
+                "unused_days" => &mut audit.unused_days,
+                "password_length" => &mut audit.password_length,
+                _ => &mut audit.report_age_hours,
+            } = *number;
+        }
+        for (rule, severity) in &file.audit.severities {
+            let known = self.known_rule(&rule.value, &rule.span);
+            let wanted = Severity::from_name(&severity.value);
+            if wanted.is_none() && severity.value != "off" {
+                let message =
+                    format!("`{}` is no severity: critical, high, medium, low, info or off", severity.value);
+                self.problems.push(Problem::error(message).at(severity.span.clone()));
+            } else if let Some(rule) = known {
+                audit.severities.insert(rule, wanted);
+            }
+        }
+        for exemption in &file.exempt {
+            self.known_rule(&exemption.rule, &exemption.span);
+            self.pattern(&exemption.user, Some(exemption.span.clone()));
+        }
+        audit
+    }
+
+    fn known_rule(&mut self, name: &str, span: &Span) -> Option<Rule> {
+        let rule = Rule::from_id(name);
+        if rule.is_none() {
+            let mut problem = Problem::error(format!("the audit has no rule `{name}`")).at(span.clone());
+            if let Some(near) = nearest(name, Rule::ALL.iter().map(|rule| rule.id())) {
+                problem = problem.help(format!("did you mean `{near}`?"));
+            }
+            self.problems.push(problem);
+        }
+        rule
     }
 
     fn category(&mut self, entry: &Entry) -> Category {

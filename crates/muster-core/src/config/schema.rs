@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::file::schema_of;
-use super::keys::{CATEGORY_KEYS, CREDENTIALS_KEYS, EXEMPT_KEYS, KEYS, Key, PROTECTED_KEYS, Scope, Tool};
+use super::keys::{
+    AUDIT_KEYS, CATEGORY_KEYS, CREDENTIALS_KEYS, EXEMPT_KEYS, KEYS, Key, PROTECTED_KEYS, Scope, Tool,
+};
 
 /// Returns a JSON Schema (draft 2020-12) of all formats of the config.
 pub fn schema() -> Value {
@@ -24,6 +26,10 @@ pub fn schema() -> Value {
                 "type": "object", "properties": item, "required": [required], "additionalProperties": false,
             });
         }
+    }
+    if let Some(audit) = properties.get_mut("audit") {
+        audit["properties"] = object(AUDIT_KEYS.iter()).into();
+        audit["additionalProperties"] = false.into();
     }
     let section = object(KEYS.iter().filter(|key| key.scope == Scope::Everywhere));
     for name in Tool::ALL.iter().flat_map(|tool| tool.names()) {

@@ -4,6 +4,7 @@ use super::params::account_alias;
 use super::policies::encoded;
 use super::state::{Group, InlinePolicy, ManagedPolicy, Role, User};
 use super::users::with_tags_and_boundary;
+use super::versions::version_reply;
 use super::{Account, Call, IamError, Reply, timestamp};
 
 /// One entity in the order in which the authorization details list them.
@@ -66,11 +67,9 @@ impl Account {
         Ok(tail.add_to(reply))
     }
 
-    fn is_attached(&self, arn: &str) -> bool {
+    pub(super) fn is_attached(&self, arn: &str) -> bool {
         let mut users = self.visible.users.values();
-        let mut groups = self.visible.groups.values();
-        users.any(|user| user.attached.iter().any(|a| a == arn) || user.boundary.as_deref() == Some(arn))
-            || groups.any(|group| group.attached.iter().any(|a| a == arn))
+        users.any(|user| user.boundary.as_deref() == Some(arn)) || self.uses(arn) > 0
     }
 
     fn user_detail(&self, user: &User) -> Reply {
@@ -94,7 +93,7 @@ impl Account {
             .text("AssumeRolePolicyDocument", encoded(&role.trust))
             .structs("InstanceProfileList", [])
             .structs("RolePolicyList", inline(&role.inline))
-            .structs("AttachedManagedPolicies", [])
+            .structs("AttachedManagedPolicies", self.attached(&role.attached))
             .structs("Tags", [])
     }
 
@@ -105,12 +104,10 @@ impl Account {
     }
 
     fn policy_detail(&self, policy: &ManagedPolicy) -> Reply {
-        let version = Reply::new()
-            .text("Document", encoded(&policy.document))
-            .text("VersionId", "v1")
-            .text("IsDefaultVersion", true)
-            .text("CreateDate", timestamp(policy.created));
-        self.policy_reply(policy).text("IsAttachable", true).structs("PolicyVersionList", [version])
+        let versions = policy
+            .versions()
+            .map(|version| version_reply(policy, &version).text("Document", encoded(&version.document)));
+        self.policy_reply(policy).text("IsAttachable", true).structs("PolicyVersionList", versions)
     }
 
     fn attached(&self, arns: &[String]) -> Vec<Reply> {
@@ -121,11 +118,11 @@ impl Account {
     pub(super) fn get_account_summary(&self) -> Reply {
         let state = &self.visible;
         let quotas = &self.quotas;
-        let own = state.policies.keys().filter(|arn| !arn.contains(":iam::aws:")).count();
+        let own = || state.policies.values().filter(|policy| !policy.is_of_aws());
         let entries = [
             ("AccessKeysPerUserQuota", quotas.access_keys_per_user),
-            ("AccountAccessKeysPresent", 0),
-            ("AccountMFAEnabled", 1),
+            ("AccountAccessKeysPresent", self.root.access_key.into()),
+            ("AccountMFAEnabled", self.root.mfa.into()),
             ("AccountPasswordPresent", 1),
             ("AccountSigningCertificatesPresent", 0),
             ("AttachedPoliciesPerGroupQuota", quotas.attached_policies),
@@ -137,10 +134,10 @@ impl Account {
             ("GroupsQuota", quotas.groups),
             ("MFADevices", state.devices.len()),
             ("MFADevicesInUse", state.devices.values().filter(|device| device.user.is_some()).count()),
-            ("Policies", own),
+            ("Policies", own().count()),
             ("PoliciesQuota", quotas.policies),
             ("PolicySizeQuota", quotas.policy_chars),
-            ("PolicyVersionsInUse", own),
+            ("PolicyVersionsInUse", own().map(|policy| policy.others.len() + 1).sum()),
             ("PolicyVersionsInUseQuota", 10_000),
             ("Roles", state.roles.len()),
             ("RolesQuota", 1000),

@@ -86,7 +86,18 @@ impl Account {
                 get("SerialNumber").unwrap_or("*").to_owned()
             }
             "CreatePolicy" => self.arn(&format!("policy{path}{}", get("PolicyName").unwrap_or_default())),
-            "GetAccountAuthorizationDetails"
+            "CreatePolicyVersion"
+            | "DeletePolicy"
+            | "DeletePolicyVersion"
+            | "GetPolicy"
+            | "GetPolicyVersion"
+            | "ListEntitiesForPolicy"
+            | "ListPolicyVersions"
+            | "SetDefaultPolicyVersion" => get("PolicyArn").unwrap_or("*").to_owned(),
+            "ListPolicies" => self.arn(&format!("policy{prefix}")),
+            "GenerateCredentialReport"
+            | "GetCredentialReport"
+            | "GetAccountAuthorizationDetails"
             | "GetAccountPasswordPolicy"
             | "GetAccountSummary"
             | "UpdateAccountPasswordPolicy"

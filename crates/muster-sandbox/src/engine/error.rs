@@ -37,6 +37,26 @@ impl IamError {
         Self::new("LimitExceeded", 409, format!("Cannot exceed quota for {quota}: {limit}"))
     }
 
+    /// A policy or version that cannot go.
+    pub fn cannot_delete(message: &str) -> Self {
+        Self::new("DeleteConflict", 409, message)
+    }
+
+    /// No credential report was ever asked for.
+    pub fn no_report() -> Self {
+        Self::new("ReportNotPresent", 410, "No credential report exists")
+    }
+
+    /// The report is being made.
+    pub fn report_in_progress() -> Self {
+        Self::new("ReportInProgress", 404, "Report generation is in progress")
+    }
+
+    /// The report is older than four hours.
+    pub fn report_expired() -> Self {
+        Self::new("ReportExpired", 410, "The credential report has expired")
+    }
+
     /// `DeleteConflict`; `rest` follows "Cannot delete entity, ".
     pub fn conflict(rest: &str) -> Self {
         Self::new("DeleteConflict", 409, format!("Cannot delete entity, {rest}"))

@@ -13,11 +13,13 @@ mod page;
 mod params;
 mod policies;
 mod reply;
+mod report;
 mod roles;
 mod simulation;
 mod state;
 mod sts;
 mod users;
+mod versions;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -31,8 +33,9 @@ pub use page::PageShape;
 pub use params::Params;
 pub use reply::{Field, Reply};
 pub use state::{
-    AccessKey, Certificate, Edit, Group, InlinePolicy, LastUse, Login, ManagedPolicy, MfaDevice, Quotas,
-    Role, ServiceCredential, Session, SessionOf, SshKey, State, Tag, User, key,
+    AccessKey, Certificate, Edit, Group, InlinePolicy, LastUse, Login, ManagedPolicy, MfaDevice,
+    PolicyVersion, Quotas, Report, Role, Root, ServiceCredential, Session, SessionOf, SshKey, State, Tag,
+    User, key,
 };
 pub use sts::Principal;
 
@@ -127,6 +130,14 @@ pub struct Account {
     pub delay_ms: Millis,
     /// Whether calls are held to the policies of who makes them.
     pub enforces: bool,
+    /// What `aws:SourceIp` is of every call.
+    pub source_ip: String,
+    /// The account's own user.
+    pub root: Root,
+    /// A credential report that is asked for is never ready.
+    pub report_is_stuck: bool,
+    /// The latest credential report.
+    pub(crate) report: Option<Report>,
     current: State,
     visible: State,
     pending: VecDeque<(Millis, Edit)>,
@@ -139,6 +150,7 @@ pub struct Account {
 pub const OPERATIONS: &[(&str, Service)] = &[
     ("AddUserToGroup", Service::Iam),
     ("AttachGroupPolicy", Service::Iam),
+    ("AttachRolePolicy", Service::Iam),
     ("AttachUserPolicy", Service::Iam),
     ("ChangePassword", Service::Iam),
     ("CreateAccessKey", Service::Iam),
@@ -146,6 +158,7 @@ pub const OPERATIONS: &[(&str, Service)] = &[
     ("CreateGroup", Service::Iam),
     ("CreateLoginProfile", Service::Iam),
     ("CreatePolicy", Service::Iam),
+    ("CreatePolicyVersion", Service::Iam),
     ("CreateRole", Service::Iam),
     ("CreateServiceSpecificCredential", Service::Iam),
     ("CreateUser", Service::Iam),
@@ -156,6 +169,8 @@ pub const OPERATIONS: &[(&str, Service)] = &[
     ("DeleteGroup", Service::Iam),
     ("DeleteGroupPolicy", Service::Iam),
     ("DeleteLoginProfile", Service::Iam),
+    ("DeletePolicy", Service::Iam),
+    ("DeletePolicyVersion", Service::Iam),
     ("DeleteRole", Service::Iam),
     ("DeleteRolePolicy", Service::Iam),
     ("DeleteServiceSpecificCredential", Service::Iam),
@@ -166,15 +181,20 @@ pub const OPERATIONS: &[(&str, Service)] = &[
     ("DeleteUserPolicy", Service::Iam),
     ("DeleteVirtualMFADevice", Service::Iam),
     ("DetachGroupPolicy", Service::Iam),
+    ("DetachRolePolicy", Service::Iam),
     ("DetachUserPolicy", Service::Iam),
     ("EnableMFADevice", Service::Iam),
+    ("GenerateCredentialReport", Service::Iam),
     ("GetAccessKeyLastUsed", Service::Iam),
     ("GetAccountAuthorizationDetails", Service::Iam),
     ("GetAccountPasswordPolicy", Service::Iam),
     ("GetAccountSummary", Service::Iam),
+    ("GetCredentialReport", Service::Iam),
     ("GetGroup", Service::Iam),
     ("GetGroupPolicy", Service::Iam),
     ("GetLoginProfile", Service::Iam),
+    ("GetPolicy", Service::Iam),
+    ("GetPolicyVersion", Service::Iam),
     ("GetRole", Service::Iam),
     ("GetRolePolicy", Service::Iam),
     ("GetUser", Service::Iam),
@@ -182,12 +202,16 @@ pub const OPERATIONS: &[(&str, Service)] = &[
     ("ListAccessKeys", Service::Iam),
     ("ListAccountAliases", Service::Iam),
     ("ListAttachedGroupPolicies", Service::Iam),
+    ("ListAttachedRolePolicies", Service::Iam),
     ("ListAttachedUserPolicies", Service::Iam),
+    ("ListEntitiesForPolicy", Service::Iam),
     ("ListGroupPolicies", Service::Iam),
     ("ListGroups", Service::Iam),
     ("ListGroupsForUser", Service::Iam),
     ("ListMFADevices", Service::Iam),
     ("ListMFADeviceTags", Service::Iam),
+    ("ListPolicies", Service::Iam),
+    ("ListPolicyVersions", Service::Iam),
     ("ListRolePolicies", Service::Iam),
     ("ListRoles", Service::Iam),
     ("ListServiceSpecificCredentials", Service::Iam),
@@ -204,6 +228,7 @@ pub const OPERATIONS: &[(&str, Service)] = &[
     ("RemoveUserFromGroup", Service::Iam),
     ("ResetServiceSpecificCredential", Service::Iam),
     ("ResyncMFADevice", Service::Iam),
+    ("SetDefaultPolicyVersion", Service::Iam),
     ("SimulateCustomPolicy", Service::Iam),
     ("SimulatePrincipalPolicy", Service::Iam),
     ("TagMFADevice", Service::Iam),
@@ -234,6 +259,10 @@ impl Account {
             pages: PageShape::Full,
             delay_ms: 0,
             enforces: false,
+            source_ip: "127.0.0.1".to_owned(),
+            root: Root::default(),
+            report_is_stuck: false,
+            report: None,
             visible: state.clone(),
             current: state,
             pending: VecDeque::new(),
@@ -278,6 +307,7 @@ impl Account {
     /// # Errors
     ///
     /// With the error that IAM would answer; nothing has changed then.
+    #[expect(clippy::too_many_lines, reason = "a line for each operation")]
     pub fn call(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
         self.catch_up(call.now);
         let service = OPERATIONS.iter().find(|(name, _)| *name == call.action).map(|(_, service)| *service);
@@ -290,6 +320,7 @@ impl Account {
         match call.action {
             "AddUserToGroup" => self.add_user_to_group(call),
             "AttachGroupPolicy" => self.attach_group_policy(call),
+            "AttachRolePolicy" => self.attach_role_policy(call),
             "AttachUserPolicy" => self.attach_user_policy(call),
             "ChangePassword" => self.change_password(call),
             "CreateAccessKey" => self.create_access_key(call),
@@ -297,6 +328,7 @@ impl Account {
             "CreateGroup" => self.create_group(call),
             "CreateLoginProfile" => self.create_login_profile(call),
             "CreatePolicy" => self.create_policy(call),
+            "CreatePolicyVersion" => self.create_policy_version(call),
             "CreateRole" => self.create_role(call),
             "CreateServiceSpecificCredential" => self.create_service_specific_credential(call),
             "CreateUser" => self.create_user(call),
@@ -307,6 +339,8 @@ impl Account {
             "DeleteGroup" => self.delete_group(call),
             "DeleteGroupPolicy" => self.delete_group_policy(call),
             "DeleteLoginProfile" => self.delete_login_profile(call),
+            "DeletePolicy" => self.delete_policy(call),
+            "DeletePolicyVersion" => self.delete_policy_version(call),
             "DeleteRole" => self.delete_role(call),
             "DeleteRolePolicy" => self.delete_role_policy(call),
             "DeleteServiceSpecificCredential" => self.delete_service_specific_credential(call),
@@ -317,15 +351,20 @@ impl Account {
             "DeleteUserPolicy" => self.delete_user_policy(call),
             "DeleteVirtualMFADevice" => self.delete_virtual_mfa_device(call),
             "DetachGroupPolicy" => self.detach_group_policy(call),
+            "DetachRolePolicy" => self.detach_role_policy(call),
             "DetachUserPolicy" => self.detach_user_policy(call),
             "EnableMFADevice" => self.enable_mfa_device(call),
+            "GenerateCredentialReport" => Ok(self.generate_credential_report(call)),
             "GetAccessKeyLastUsed" => self.get_access_key_last_used(call),
             "GetAccountAuthorizationDetails" => self.get_account_authorization_details(call),
             "GetAccountPasswordPolicy" => self.get_account_password_policy(),
             "GetAccountSummary" => Ok(self.get_account_summary()),
+            "GetCredentialReport" => self.get_credential_report(call),
             "GetGroup" => self.get_group(call),
             "GetGroupPolicy" => self.get_group_policy(call),
             "GetLoginProfile" => self.get_login_profile(call),
+            "GetPolicy" => self.get_policy(call),
+            "GetPolicyVersion" => self.get_policy_version(call),
             "GetRole" => self.get_role(call),
             "GetRolePolicy" => self.get_role_policy(call),
             "GetUser" => self.get_user(call),
@@ -333,12 +372,16 @@ impl Account {
             "ListAccessKeys" => self.list_access_keys(call),
             "ListAccountAliases" => self.list_account_aliases(call),
             "ListAttachedGroupPolicies" => self.list_attached_group_policies(call),
+            "ListAttachedRolePolicies" => self.list_attached_role_policies(call),
             "ListAttachedUserPolicies" => self.list_attached_user_policies(call),
+            "ListEntitiesForPolicy" => self.list_entities_for_policy(call),
             "ListGroupPolicies" => self.list_group_policies(call),
             "ListGroups" => self.list_groups(call),
             "ListGroupsForUser" => self.list_groups_for_user(call),
             "ListMFADevices" => self.list_mfa_devices(call),
             "ListMFADeviceTags" => self.list_mfa_device_tags(call),
+            "ListPolicies" => self.list_policies(call),
+            "ListPolicyVersions" => self.list_policy_versions(call),
             "ListRolePolicies" => self.list_role_policies(call),
             "ListRoles" => self.list_roles(call),
             "ListServiceSpecificCredentials" => self.list_service_specific_credentials(call),
@@ -355,6 +398,7 @@ impl Account {
             "RemoveUserFromGroup" => self.remove_user_from_group(call),
             "ResetServiceSpecificCredential" => self.reset_service_specific_credential(call),
             "ResyncMFADevice" => self.resync_mfa_device(call),
+            "SetDefaultPolicyVersion" => self.set_default_policy_version(call),
             "SimulateCustomPolicy" => self.simulate_custom_policy(call),
             "SimulatePrincipalPolicy" => self.simulate_principal_policy(call),
             "TagMFADevice" => self.tag_mfa_device(call),

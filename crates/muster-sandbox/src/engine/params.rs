@@ -308,6 +308,19 @@ fn check_tag(key: &str, value: &str) -> Result<(), IamError> {
     Ok(())
 }
 
+/// `v1`, `v2`, …
+pub(super) fn version_id(parameter: &str, value: &str) -> Result<(), IamError> {
+    let number = value.strip_prefix('v').unwrap_or_default();
+    let good = number.len() <= 9 && !number.starts_with('0') && !number.is_empty();
+    if good && number.bytes().all(|b| b.is_ascii_digit()) {
+        return Ok(());
+    }
+    Err(constraint(
+        parameter,
+        "Member must satisfy regular expression pattern: v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?",
+    ))
+}
+
 /// What an author says of a policy: up to 1000 characters.
 pub(super) fn policy_description(parameter: &str, value: &str) -> Result<(), IamError> {
     if value.chars().count() <= 1000 {

@@ -39,6 +39,11 @@ pub(super) fn of_aws(partition: &str) -> impl Iterator<Item = ManagedPolicy> {
         created: 1_423_699_200,
         description: String::new(),
         document: document.to_owned(),
+        version: 1,
+        version_created: None,
+        others: Vec::new(),
+        versions_made: 1,
+        updated: None,
     })
 }
 
@@ -48,7 +53,7 @@ pub(super) fn encoded(document: &str) -> String {
 }
 
 /// Counts characters as IAM's quotas do.
-fn chars_without_space(document: &str) -> usize {
+pub(super) fn chars_without_space(document: &str) -> usize {
     document.chars().filter(|c| !c.is_whitespace()).count()
 }
 
@@ -78,7 +83,7 @@ impl State {
 
     /// Returns a role's policies.
     pub(super) fn policies_of_role<'s>(&'s self, role: &'s Role) -> impl Iterator<Item = Held<'s>> {
-        self.held(&[], &role.inline, "role")
+        self.held(&role.attached, &role.inline, "role")
     }
 
     fn held<'s>(
@@ -89,7 +94,7 @@ impl State {
     ) -> impl Iterator<Item = Held<'s>> {
         let attached = attached.iter().filter_map(|arn| self.policies.get(arn)).map(|policy| Held {
             name: Cow::Borrowed(&policy.name),
-            source: if policy.arn.contains(":iam::aws:") { "aws-managed" } else { "user-managed" },
+            source: if policy.is_of_aws() { "aws-managed" } else { "user-managed" },
             document: &policy.document,
         });
         let inline = inline.iter().map(move |policy| Held {
@@ -117,7 +122,7 @@ impl Account {
         if chars_without_space(document) > self.quotas.policy_chars {
             return Err(IamError::limit("PolicySize", self.quotas.policy_chars));
         }
-        let own = self.current.policies.keys().filter(|arn| !arn.contains(":iam::aws:")).count();
+        let own = self.current.policies.values().filter(|policy| !policy.is_of_aws()).count();
         if own >= self.quotas.policies {
             return Err(IamError::limit("PoliciesPerAccount", self.quotas.policies));
         }
@@ -129,6 +134,11 @@ impl Account {
             created: seconds(call.now),
             description: call.params.text("Description", policy_description)?.unwrap_or_default().to_owned(),
             document: document.to_owned(),
+            version: 1,
+            version_created: None,
+            others: Vec::new(),
+            versions_made: 1,
+            updated: None,
         };
         let reply = self.policy_reply(&policy).text("IsAttachable", true);
         self.write(call.now, Edit::Policy(arn, Some(Arc::new(policy))));
@@ -156,7 +166,12 @@ impl Account {
     }
 
     /// Returns whether anything changed: a second time is no error.
-    fn attach(&self, arn: &str, attached: &mut Vec<String>, quota: &str) -> Result<bool, IamError> {
+    pub(super) fn attach(
+        &self,
+        arn: &str,
+        attached: &mut Vec<String>,
+        quota: &str,
+    ) -> Result<bool, IamError> {
         if !self.current.policies.contains_key(arn) || !self.visible.policies.contains_key(arn) {
             return Err(IamError::not_found(format!("Policy {arn} does not exist or is not attachable.")));
         }
@@ -198,7 +213,12 @@ impl Account {
         self.list_attached(call, name, &self.user_to_read(name)?.attached)
     }
 
-    fn list_attached(&self, call: &Call<'_>, name: &str, arns: &[String]) -> Result<Reply, IamError> {
+    pub(super) fn list_attached(
+        &self,
+        call: &Call<'_>,
+        name: &str,
+        arns: &[String],
+    ) -> Result<Reply, IamError> {
         let prefix = call.params.text("PathPrefix", path_prefix)?.unwrap_or("/");
         let page = self.page(call, &format!("{} {prefix}", key(name)))?;
         let arns: BTreeSet<&String> = arns.iter().collect();
@@ -288,9 +308,6 @@ impl Account {
 
     /// The members that a policy has in `CreatePolicy` and in the authorization details alike.
     pub(super) fn policy_reply(&self, policy: &ManagedPolicy) -> Reply {
-        let users = self.visible.users.values().filter(|user| user.attached.contains(&policy.arn)).count();
-        let groups =
-            self.visible.groups.values().filter(|group| group.attached.contains(&policy.arn)).count();
         let boundaries =
             self.visible.users.values().filter(|user| user.boundary.as_ref() == Some(&policy.arn));
         Reply::new()
@@ -298,11 +315,11 @@ impl Account {
             .text("PolicyId", &policy.id)
             .text("Arn", &policy.arn)
             .text("Path", &policy.path)
-            .text("DefaultVersionId", "v1")
-            .text("AttachmentCount", users + groups)
+            .text("DefaultVersionId", format!("v{}", policy.version))
+            .text("AttachmentCount", self.uses(&policy.arn))
             .text("PermissionsBoundaryUsageCount", boundaries.count())
             .text("CreateDate", timestamp(policy.created))
-            .text("UpdateDate", timestamp(policy.created))
+            .text("UpdateDate", timestamp(policy.updated.unwrap_or(policy.created)))
     }
 }
 
@@ -335,7 +352,7 @@ pub(super) fn remove(policies: &mut Vec<InlinePolicy>, kind: &str, name: &str) -
     Ok(())
 }
 
-fn detach(arn: &str, attached: &mut Vec<String>) -> Result<(), IamError> {
+pub(super) fn detach(arn: &str, attached: &mut Vec<String>) -> Result<(), IamError> {
     let before = attached.len();
     attached.retain(|other| other != arn);
     if attached.len() == before {

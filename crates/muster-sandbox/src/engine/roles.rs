@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::params::{name_128, number_in, path, path_prefix, policy_document, role_name};
-use super::policies::{encoded, find, inline, put, remove, with_document};
+use super::params::{arn, name_128, number_in, path, path_prefix, policy_document, role_name};
+use super::policies::{detach, encoded, find, inline, put, remove, with_document};
 use super::state::{Edit, Role, key};
 use super::{Account, Call, IamError, Reply, seconds, timestamp};
 
@@ -21,8 +21,16 @@ impl Account {
         let id = self.new_id("AROA");
         let created = seconds(call.now);
         let max_session_s = number_in(call.params, "MaxSessionDuration", 3600, 43_200)?.unwrap_or(3600);
-        let role =
-            Role { name: name.to_owned(), path, id, created, trust, max_session_s, inline: Vec::new() };
+        let role = Role {
+            name: name.to_owned(),
+            path,
+            id,
+            created,
+            trust,
+            max_session_s,
+            attached: Vec::new(),
+            inline: Vec::new(),
+        };
         let reply = self.role_reply(&role).text("AssumeRolePolicyDocument", encoded(&role.trust));
         self.write(call.now, Edit::Role(key(name), Some(Arc::new(role))));
         Ok(Reply::new().nested("Role", reply))
@@ -53,6 +61,9 @@ impl Account {
         let role = self.role_to_write(name)?;
         if !role.inline.is_empty() {
             return Err(IamError::conflict("must delete policies first."));
+        }
+        if !role.attached.is_empty() {
+            return Err(IamError::conflict("must detach all policies first."));
         }
         self.write(call.now, Edit::Role(key(name), None));
         Ok(Reply::new())
@@ -88,6 +99,30 @@ impl Account {
         remove(&mut role.inline, "role", policy_name)?;
         self.write(call.now, Edit::Role(key(name), Some(Arc::new(role))));
         Ok(Reply::new())
+    }
+
+    pub(super) fn attach_role_policy(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
+        let name = call.params.required("RoleName", role_name)?;
+        let arn = call.params.required("PolicyArn", arn)?;
+        let mut role = self.role_to_write(name)?;
+        if self.attach(arn, &mut role.attached, "PoliciesPerRole")? {
+            self.write(call.now, Edit::Role(key(name), Some(Arc::new(role))));
+        }
+        Ok(Reply::new())
+    }
+
+    pub(super) fn detach_role_policy(&mut self, call: &Call<'_>) -> Result<Reply, IamError> {
+        let name = call.params.required("RoleName", role_name)?;
+        let arn = call.params.required("PolicyArn", arn)?;
+        let mut role = self.role_to_write(name)?;
+        detach(arn, &mut role.attached)?;
+        self.write(call.now, Edit::Role(key(name), Some(Arc::new(role))));
+        Ok(Reply::new())
+    }
+
+    pub(super) fn list_attached_role_policies(&self, call: &Call<'_>) -> Result<Reply, IamError> {
+        let name = call.params.required("RoleName", role_name)?;
+        self.list_attached(call, name, &self.role_to_read(name)?.attached)
     }
 
     fn role_to_read(&self, name: &str) -> Result<&Role, IamError> {

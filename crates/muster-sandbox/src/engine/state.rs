@@ -114,8 +114,85 @@ pub struct ManagedPolicy {
     /// What its author said of it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// The JSON text of its only version, `v1`.
+    /// The JSON text of its default version.
     pub document: String,
+    /// The number of that version.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub version: u32,
+    /// When that version was made, if not with the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_created: Option<i64>,
+    /// The other versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<PolicyVersion>,
+    /// How many versions there ever were: no number is given twice.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub versions_made: u32,
+    /// When it was last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated: Option<i64>,
+}
+
+/// A version of a policy.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct PolicyVersion {
+    /// Its number; its id is that with a `v` before it.
+    pub number: u32,
+    /// Seconds since 1970.
+    pub created: i64,
+    /// Its JSON text.
+    pub document: String,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_one(number: &u32) -> bool {
+    *number == 1
+}
+
+impl ManagedPolicy {
+    /// Returns whether AWS made it.
+    pub fn is_of_aws(&self) -> bool {
+        self.arn.contains(":iam::aws:")
+    }
+
+    /// Returns all versions, the default one first.
+    pub fn versions(&self) -> impl Iterator<Item = PolicyVersion> {
+        let default = PolicyVersion {
+            number: self.version,
+            created: self.version_created.unwrap_or(self.created),
+            document: self.document.clone(),
+        };
+        std::iter::once(default).chain(self.others.iter().cloned())
+    }
+}
+
+/// The account's own user, as far as its credential report tells.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct Root {
+    /// It has an MFA device.
+    pub mfa: bool,
+    /// It has an access key.
+    pub access_key: bool,
+}
+
+impl Default for Root {
+    fn default() -> Self {
+        Self { mfa: true, access_key: false }
+    }
+}
+
+/// A credential report that was asked for.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Report {
+    /// When, in milliseconds since 1970.
+    pub asked_ms: i64,
+    /// The CSV text.
+    pub text: String,
 }
 
 /// An access key.
@@ -248,6 +325,9 @@ pub struct Role {
     /// How long its sessions last at the most, in seconds.
     #[serde(default = "role_session_s")]
     pub max_session_s: i64,
+    /// ARNs of managed policies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attached: Vec<String>,
     /// Inline policies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inline: Vec<InlinePolicy>,

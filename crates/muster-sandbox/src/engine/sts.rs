@@ -257,7 +257,7 @@ impl Account {
             .about(&self.current, &call.caller, call.now)
             .with("aws:PrincipalIsAWSService", false)
             .with("aws:RequestedRegion", "us-east-1")
-            .with("aws:SourceIp", "127.0.0.1")
+            .with("aws:SourceIp", &self.source_ip)
             .with("aws:SecureTransport", true)
             .with("aws:ViaAWSService", false);
         if let Some(session) = &call.session {

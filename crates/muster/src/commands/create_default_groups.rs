@@ -1,6 +1,6 @@
 //! `muster create-default-groups`
 
-use muster_aws::{Applied, ApplyContext, Record, apply, read_groups};
+use muster_aws::{Applied, ApplyContext, Record, Work, apply, read_groups};
 use muster_core::config::Tool;
 use muster_core::plan::{Plan, missing_groups};
 use muster_core::taxonomy::GroupRole;
@@ -62,7 +62,8 @@ pub(crate) async fn run(context: &Context, args: &CreateDefaultGroupsArgs) -> Re
             record: &record,
             progress: &progress,
         };
-        let outcome = apply(&apply_context, &Plan { groups: missing.clone(), users: Vec::new() }, &[]).await;
+        let plan = Plan { groups: missing.clone(), users: Vec::new() };
+        let outcome = apply(&apply_context, Work::on_members(&plan)).await;
         context.changed.set(outcome.may_have_changed());
         session.save()?;
         record_path = Some(record.path().display().to_string());

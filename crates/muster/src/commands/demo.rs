@@ -33,24 +33,15 @@ pub(crate) fn run(context: &Context, args: &DemoArgs) -> Result<Exit, CliError> 
     StateFile::create(&file, &account, context.started_ms)?;
     std::fs::write(&config, CONFIG).map_err(|error| wrong(&config, error))?;
 
-    let demo = Context {
-        global: GlobalArgs {
-            sandbox: Some(file.clone()),
-            config: Some(config.clone()),
-            profile: None,
-            no_input: true,
-            output: Output::Text,
-            ..context.global.clone()
-        },
-        environment: context.environment.clone(),
-        terminal: context.terminal.clone(),
-        interrupt: context.interrupt.clone(),
-        run: context.run.clone(),
-        started_ms: context.started_ms,
-        command_line: context.command_line.clone(),
-        changed: std::cell::Cell::new(false),
-        is_demo: true,
+    let global = GlobalArgs {
+        sandbox: Some(file.clone()),
+        config: Some(config.clone()),
+        profile: None,
+        no_input: true,
+        output: Output::Text,
+        ..context.global.clone()
     };
+    let demo = Context { is_demo: true, ..context.with_global(global) };
     let say = |text: &str| context.terminal.out(format_args!("\n# {text}\n\n"));
     context.terminal.out("An account as accounts grow, embedded in muster: no AWS, nothing to set up.\n");
 

@@ -1,18 +1,24 @@
 //! One file for each command.
 
+pub(crate) mod apply;
+pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod configure;
 pub(crate) mod create_default_groups;
+pub(crate) mod create_policy;
 pub(crate) mod create_user;
 pub(crate) mod delete_user;
 pub(crate) mod demo;
 pub(crate) mod disable_user;
 pub(crate) mod enable_mfa;
+pub(crate) mod init;
 pub(crate) mod init_sts_session;
 pub(crate) mod install_links;
 pub(crate) mod permissions;
+pub(crate) mod plan;
 pub(crate) mod recover;
+pub(crate) mod rehearse;
 pub(crate) mod restore_user;
 pub(crate) mod revert;
 pub(crate) mod rotate_key;

@@ -27,11 +27,14 @@ pub(crate) fn run(context: &Context, args: &PermissionsArgs) -> Result<Exit, Cli
     if args.of_others && commands.contains(&Command::EnableMfa) {
         commands.push(Command::EnableMfaOfOthers);
     }
+    if args.validate {
+        commands.push(Command::Validate);
+    }
     if commands.is_empty() {
         commands = Command::ALL.iter().map(|(_, command)| *command).collect();
     }
     // Without groups there are memberships to change for these alone.
-    let wants_groups = [Command::CreateDefaultGroups, Command::SortUsers, Command::Revert];
+    let wants_groups = [Command::CreateDefaultGroups, Command::SortUsers, Command::Revert, Command::Apply];
     if commands.iter().any(|command| wants_groups.contains(command)) {
         super::sort_users::require_groups(context, &settings.taxonomy, &config)?;
     }

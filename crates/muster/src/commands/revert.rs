@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use muster_aws::{
-    Account, Applied, ApplyContext, Depth, Head, Line, Record, TaskKind, Undo, apply, read_record,
+    Account, Applied, ApplyContext, Depth, Head, Line, Record, TaskKind, Undo, Work, apply, read_record,
     read_roster, undos,
 };
 use muster_core::assess::{Assessment, Standing, assess};
@@ -99,7 +99,9 @@ pub(crate) async fn run(context: &Context, args: &RevertArgs) -> Result<Exit, Cl
             record: &record,
             progress: &|_| {},
         };
-        let outcome = apply(&apply_context, &memberships(&undo), &undo.groups).await;
+        let members = memberships(&undo);
+        let work = Work { delete: &undo.groups, ..Work::on_members(&members) };
+        let outcome = apply(&apply_context, work).await;
         context.changed.set(outcome.may_have_changed());
         session.save()?;
         if let Some(error) = outcome.record_error {

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use muster_core::name::GroupName;
-use muster_core::roster::{Policies, Roster};
+use muster_core::roster::{Policies, Roster, version_number};
 use muster_sandbox::engine::{
-    Account, Group, Identity, InlinePolicy, ManagedPolicy, Quotas, State, Tag, User, key,
+    Account, Group, Identity, InlinePolicy, ManagedPolicy, PolicyVersion, Quotas, State, Tag, User, key,
 };
 use muster_sandbox::{Sandbox, Server, StateFile, article, empty, synthetic};
 
@@ -74,6 +74,9 @@ async fn serve(context: &Context, args: &SandboxServeArgs) -> Result<Exit, CliEr
     if args.verify_signatures {
         sandbox = sandbox.with_signatures_checked();
     }
+    if let Some(address) = args.source_ip {
+        sandbox = sandbox.with_source_ip(address);
+    }
     if args.enforce {
         sandbox = sandbox.with_policies_enforced();
     }
@@ -121,7 +124,7 @@ fn env(context: &Context, args: &SandboxEnvArgs) {
 }
 
 /// Makes an embedded copy of an account.
-fn copy(roster: &Roster, seed: u64, now: i64) -> Account {
+pub(crate) fn copy(roster: &Roster, seed: u64, now: i64) -> Account {
     let created = now.div_euclid(1000);
     let inline = |policies: &Policies| {
         let copy = |p: &muster_core::roster::InlinePolicy| InlinePolicy {
@@ -169,6 +172,8 @@ fn copy(roster: &Roster, seed: u64, now: i64) -> Account {
     for policy in &roster.policies {
         let path =
             policy.arn.split_once(":policy").map_or("/", |(_, rest)| &rest[..=rest.rfind('/').unwrap_or(0)]);
+        let others = policy.others.iter().map(muster_core::roster::PolicyVersion::number);
+        let numbers = others.chain([version_number(&policy.version)]);
         let copied = ManagedPolicy {
             arn: policy.arn.clone(),
             name: policy.name.clone(),
@@ -177,6 +182,19 @@ fn copy(roster: &Roster, seed: u64, now: i64) -> Account {
             created,
             description: String::new(),
             document: policy.document.clone(),
+            version: version_number(&policy.version),
+            version_created: None,
+            others: policy
+                .others
+                .iter()
+                .map(|other| PolicyVersion {
+                    number: other.number(),
+                    created,
+                    document: other.document.clone(),
+                })
+                .collect(),
+            versions_made: numbers.max().unwrap_or(1),
+            updated: None,
         };
         state.policies.insert(policy.arn.clone(), Arc::new(copied));
     }

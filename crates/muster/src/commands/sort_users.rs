@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use muster_aws::{ApplyContext, Depth, Outcome, Record, apply, read_roster};
+use muster_aws::{ApplyContext, Depth, Outcome, Record, Work, apply, read_roster};
 use muster_core::assess::Standing;
 use muster_core::config::{Settings, Severity, Tool, nearest};
 use muster_core::impact::{Denies, impacts};
@@ -415,7 +415,7 @@ impl Sorting<'_> {
             record: &record,
             progress: &|done| progress.set(done),
         };
-        let outcome = apply(&context, plan, &[]).await;
+        let outcome = apply(&context, Work::on_members(plan)).await;
         self.context.changed.set(outcome.may_have_changed());
         Ok((outcome, Some(record.path().display().to_string())))
     }

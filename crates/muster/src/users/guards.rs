@@ -86,6 +86,7 @@ impl<'a> Guards<'a> {
                 groups: estate.groups.clone(),
                 policies: muster_core::roster::Policies::default(),
                 boundary: None,
+                created_s: None,
             };
             for protection in &self.settings.taxonomy.protected {
                 if protection.users.picks(&user)? {

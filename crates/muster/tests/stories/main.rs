@@ -18,6 +18,7 @@ mod demo;
 mod enable_mfa;
 mod faults;
 mod first_day;
+mod govern;
 mod least;
 mod leaving;
 mod links;

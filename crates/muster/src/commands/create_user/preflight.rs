@@ -308,6 +308,7 @@ impl Preflight<'_> {
             groups: Vec::new(),
             policies: Policies::default(),
             boundary: None,
+            created_s: None,
         }
     }
 
@@ -604,6 +605,7 @@ pub(super) fn standing(
         groups: ready.new.groups.clone(),
         policies: Policies::default(),
         boundary: None,
+        created_s: None,
     };
     Ok(assess(taxonomy, &user)?)
 }
