@@ -7,6 +7,7 @@
     reason = "in a test a panic is the report"
 )]
 
+mod audits;
 mod bad_input;
 mod clients;
 mod commands;
