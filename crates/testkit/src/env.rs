@@ -154,6 +154,11 @@ impl TestEnv {
     }
 }
 
+/// Runs a command to its end, with nothing to read.
+pub fn run_command(command: Command) -> Ran {
+    run(command, "")
+}
+
 /// Runs a command to its end.
 pub(crate) fn run(mut command: Command, stdin: &str) -> Ran {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

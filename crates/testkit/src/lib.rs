@@ -13,7 +13,7 @@ mod python;
 mod served;
 
 pub use canned::canned;
-pub use env::{Ran, TestEnv};
+pub use env::{Ran, TestEnv, run_command};
 pub use python::{Moto, aws, aws_with, python, venv};
 pub use served::{Served, wait_for};
 

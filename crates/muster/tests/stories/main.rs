@@ -20,6 +20,7 @@ mod enable_mfa;
 mod faults;
 mod first_day;
 mod govern;
+mod governing_day;
 mod least;
 mod leaving;
 mod links;
