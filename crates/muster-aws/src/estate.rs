@@ -277,6 +277,11 @@ pub async fn credential_row(
     let reader = Reader { gateway, user };
     let (password, keys, devices) =
         tokio::try_join!(reader.has_login_profile(), reader.access_keys(), reader.mfa_devices())?;
+    // A key whose last use may not be read is not one that was never used.
+    if keys.iter().any(|key| !key.use_known) {
+        let why = "the last use of an access key could not be read";
+        return Err(CallError::nonsense("GetAccessKeyLastUsed", why));
+    }
     let key =
         |key: &KeyFacts| KeyRow { active: key.active, made_s: Some(key.created), used_s: key.last_used };
     Ok(CredentialRow {

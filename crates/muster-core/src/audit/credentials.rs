@@ -20,6 +20,8 @@ pub struct CredentialReport {
     pub users: BTreeMap<UserName, CredentialRow>,
     /// The root user's row.
     pub root: Option<CredentialRow>,
+    /// Why users whom the report does not know could not be looked at themselves.
+    pub unseen: BTreeMap<UserName, String>,
 }
 
 /// The credentials of a user. All times are in seconds since 1970.

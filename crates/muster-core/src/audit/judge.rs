@@ -244,8 +244,8 @@ impl Judge<'_> {
     fn credentials(&mut self, user: &User, category: Option<usize>, report: &CredentialReport) {
         let Some(row) = report.row(user) else {
             let what = format!("credentials of the user {}", user.name);
-            let why =
-                "the credential report does not know the user, and it was not looked at itself".to_owned();
+            let unseen = report.unseen.get(&user.name).map_or("it was not looked at itself", String::as_str);
+            let why = format!("the credential report does not know the user, and {unseen}");
             return self.audit.unknown.push(Unknown { what, rules: OF_REPORT.to_vec(), why });
         };
         let category = category.map(|position| &self.evidence.taxonomy.categories[position]);

@@ -138,6 +138,7 @@ async fn facts(
                 }
                 Err(error) if is_unknown(&error) => {
                     report.users.remove(&user.name);
+                    report.unseen.insert(user.name.clone(), error.to_string());
                 }
                 Err(error) => return Err(error.into()),
             }
