@@ -28,6 +28,9 @@ pub(crate) fn run(names: &[&str]) -> Result<(), Problem> {
         cargo(&["build", "--release", "--package", "muster-aws", "--example", "sdk_adaptive"], &[])?;
         calls()?;
     }
+    if wants("audit") {
+        audit()?;
+    }
     if wants("decide") {
         cargo(&["bench", "--package", "muster-core"], &[])?;
     }
@@ -113,6 +116,47 @@ fn calls() -> Result<(), Problem> {
                     100.0 * refused / sent
                 );
             }
+        }
+    }
+    println!();
+    Ok(())
+}
+
+/// Audits, with the credential report, and beside it a look at each user.
+fn audit() -> Result<(), Problem> {
+    let folder = root().join("target/bench");
+    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    println!("| users | account | client | calls | wall | peak |");
+    println!("| ---: | --- | --- | ---: | ---: | ---: |");
+    for setting in
+        ["", "latency=50ms"].iter().flat_map(|faults| [1000, 5000].map(|users| Setting { users, faults }))
+    {
+        let page = folder.join("audit.html");
+        let muster = |args: &[&str]| {
+            let mut command = Command::new(muster());
+            command.args(args).arg("--config").arg(root().join("examples/governed.toml"));
+            command
+        };
+        let report = format!("html={}", page.display());
+        let mut clients = vec![
+            ("muster plan", muster(&["plan"])),
+            ("muster audit", muster(&["audit"])),
+            ("muster audit, with its page", muster(&["audit", "--report", &report])),
+        ];
+        // A look at each of 5,000 users with latency takes minutes, and says nothing that 1,000 do not.
+        if setting.users == 1000 || setting.faults.is_empty() {
+            let mut each = Command::new(root().join("target/venv/bin/python"));
+            each.arg(root().join("crates/testkit/python/audit_with_boto3.py"));
+            clients.push(("boto3, user by user", each));
+        }
+        for (name, command) in clients {
+            let _ = std::fs::remove_file(&page);
+            let cost = measure(&folder, &setting, command)?;
+            let account = if setting.faults.is_empty() { "no latency" } else { setting.faults };
+            println!(
+                "| {} | {account} | {name} | {} | {:.2} s | {:.1} MiB |",
+                setting.users, cost.sent, cost.wall_s, cost.peak_mib
+            );
         }
     }
     println!();

@@ -14,7 +14,7 @@ type Problem = String;
 
 const USAGE: &str = "\
 cargo xtask test [--full]    set up what the tests need in target/, then check formatting, lints and all tests
-cargo xtask bench [NAME…]    measure, and print what docs/benchmarks.md holds: calls, decide, start
+cargo xtask bench [NAME…]    measure, and print what docs/benchmarks.md holds: audit, calls, decide, start
 cargo xtask setup            only the first part of `test`
 ";
 

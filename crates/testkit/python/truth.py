@@ -211,6 +211,41 @@ def calls():
     yield "DeleteUser", {"UserName": "Headless-ci"}, None
     yield "DeleteUser", {"UserName": "nobody"}, None
     yield "GetUser", {"UserName": "Headless-ci"}, None
+    # --- versions of policies
+    arn = f"arn:aws:iam::{ACCOUNT}:policy/readers"
+    yield "GetPolicy", {"PolicyArn": arn}, None
+    yield "GetPolicy", {"PolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/none"}, None
+    yield "ListPolicies", {"Scope": "Local"}, None
+    yield "ListPolicies", {"Scope": "Local", "PathPrefix": "/muster/"}, answer("IAM API Reference, ListPolicies, PathPrefix", IsTruncated=False)
+    yield "CreatePolicyVersion", {"PolicyArn": arn, "PolicyDocument": DENY}, None
+    yield "CreatePolicyVersion", {"PolicyArn": arn, "PolicyDocument": DENY, "SetAsDefault": True}, None
+    yield "CreatePolicyVersion", {"PolicyArn": arn, "PolicyDocument": "no json"}, None
+    yield "CreatePolicyVersion", {"PolicyArn": f"arn:aws:iam::{ACCOUNT}:policy/none", "PolicyDocument": DENY}, None
+    yield "ListPolicyVersions", {"PolicyArn": arn}, None
+    yield "GetPolicyVersion", {"PolicyArn": arn, "VersionId": "v3"}, None
+    yield "GetPolicyVersion", {"PolicyArn": arn, "VersionId": "v9"}, None
+    yield "GetPolicyVersion", {"PolicyArn": arn, "VersionId": "3"}, error(*INVALID, MODEL + ": policyVersionIdType")
+    yield "DeletePolicyVersion", {"PolicyArn": arn, "VersionId": "v3"}, None
+    yield "SetDefaultPolicyVersion", {"PolicyArn": arn, "VersionId": "v1"}, None
+    yield "SetDefaultPolicyVersion", {"PolicyArn": arn, "VersionId": "v9"}, None
+    yield "DeletePolicyVersion", {"PolicyArn": arn, "VersionId": "v3"}, None
+    yield "CreatePolicyVersion", {"PolicyArn": arn, "PolicyDocument": DENY}, None
+    yield "ListPolicyVersions", {"PolicyArn": arn}, None
+    yield "CreatePolicyVersion", {"PolicyArn": arn, "PolicyDocument": DENY}, None
+    yield "CreatePolicyVersion", {"PolicyArn": arn, "PolicyDocument": DENY}, None
+    yield "CreatePolicyVersion", {"PolicyArn": arn, "PolicyDocument": DENY}, None
+    yield "DeletePolicy", {"PolicyArn": arn}, error("DeleteConflict", 409, "IAM API Reference, DeletePolicy: versions go first")
+    for version in ["v2", "v4", "v5", "v6"]:
+        yield "DeletePolicyVersion", {"PolicyArn": arn, "VersionId": version}, None
+    yield "CreateGroup", {"GroupName": "carriers"}, None
+    yield "AttachGroupPolicy", {"GroupName": "carriers", "PolicyArn": arn}, None
+    yield "ListEntitiesForPolicy", {"PolicyArn": arn}, None
+    yield "DeletePolicy", {"PolicyArn": arn}, error("DeleteConflict", 409, "IAM API Reference, DeletePolicy: detached first")
+    yield "DetachGroupPolicy", {"GroupName": "carriers", "PolicyArn": arn}, None
+    yield "DeletePolicy", {"PolicyArn": arn}, None
+    yield "DeletePolicy", {"PolicyArn": arn}, None
+    yield "GetCredentialReport", {}, None
+    yield "GenerateCredentialReport", {}, None
 
 
 # Members in which moto differs for reasons of its own on an otherwise right answer.
@@ -236,6 +271,11 @@ IGNORED = {
     "ListSigningCertificates": {"IsTruncated"},
     "ListUserPolicies": {"IsTruncated"},
     "GetAccountPasswordPolicy": {"HardExpiry"},
+    "GetPolicy": {"Tags"},
+    "ListPolicies": {"IsTruncated"},
+    "ListPolicyVersions": {"IsTruncated", "Document"},  # the list leaves the texts out: IAM API Reference, PolicyVersion
+    "CreatePolicyVersion": {"Document"},
+    "ListEntitiesForPolicy": {"IsTruncated"},
     "CreatePolicy": {"Description", "Tags", "UpdateDate", "PermissionsBoundaryUsageCount"},
 }
 IGNORED_ANYWHERE = {"CreateDate", "UpdateDate", "PasswordLastUsed", "SecretAccessKey", "UserId", "GroupId", "PolicyId", "AccessKeyId", "PermissionsBoundaryUsageCount", "Description", "RoleId", "EnableDate", "Base32StringSeed", "QRCodePNG"}
