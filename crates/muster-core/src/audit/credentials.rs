@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Known;
 use crate::name::UserName;
 use crate::roster::User;
 
@@ -73,6 +74,27 @@ pub enum ReportError {
         /// What should be.
         wanted: &'static str,
     },
+}
+
+impl Known<CredentialReport> {
+    /// Takes a report that is older than this for none.
+    #[must_use]
+    pub fn not_older_than(self, hours_max: u32, now_s: i64) -> Self {
+        match self {
+            Self::Yes(report) => {
+                let age_s = now_s.saturating_sub(report.made_s);
+                // AWS gives the same report for four hours; a minute for the way.
+                if age_s <= i64::from(hours_max) * 3_600 + 60 {
+                    return Self::Yes(report);
+                }
+                let hours = age_s / 3_600;
+                Self::No(format!(
+                    "it is {hours} hours old, and `report_age_hours` is {hours_max}; AWS makes a new one every four hours"
+                ))
+            }
+            other => other,
+        }
+    }
 }
 
 impl CredentialReport {

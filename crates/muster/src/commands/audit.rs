@@ -89,7 +89,7 @@ fn report_on(
         settings: &settings.audit,
         exempt: &settings.exempt,
         roster,
-        credentials: facts.credentials,
+        credentials: facts.credentials.not_older_than(settings.audit.report_age_hours, now_s),
         password_policy: facts.password_policy,
         stray_devices: facts.stray_devices,
         now_s,

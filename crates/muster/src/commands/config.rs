@@ -4,12 +4,14 @@ use muster_core::config::{
     Format, Origin, Overrides, Severity, Tool, line_and_column, resolve, schema, to_toml,
 };
 use muster_core::lint;
+use muster_core::templates::Place;
 use serde::Serialize;
 
 use crate::cli::{ConfigCheckArgs, ConfigCommand, ConfigShowArgs, Output};
 use crate::context::{Config, Context, read_snapshot};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::govern;
 use crate::terminal::{safe, table};
 
 pub(crate) fn run(context: &Context, command: &ConfigCommand) -> Result<Exit, CliError> {
@@ -87,6 +89,10 @@ fn check(context: &Context, args: &ConfigCheckArgs) -> Result<Exit, CliError> {
         return Err(CliError::usage_with("no config was found", "name one with --config"));
     };
     let settings = context.settings(&config, Tool::SortUsers, &Overrides::default())?;
+    // Where the policies are to hold makes no difference to what is wrong with them.
+    let account_id = settings.accounts.first().cloned().unwrap_or_else(|| super::sandbox::ACCOUNT.to_owned());
+    let place = Place { partition: "aws".to_owned(), account_id };
+    govern::rules(context, &config, &settings, &place)?;
     // Sections of other tools may be wrong in ways of their own.
     let mut problems = Vec::new();
     for tool in Tool::ALL {

@@ -74,7 +74,7 @@ fn in_disorder() -> (TestEnv, String) {
             "AllHeadlessUsers" => group["attached"] = json!(["arn:aws:iam::aws:policy/AdministratorAccess"]),
             "AllContractors" => {
                 group["inline"] =
-                    json!([{ "name": "extra", "document": "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }])
+                    json!([{ "name": "extra", "document": "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }]);
             }
             _ => {}
         }
@@ -212,6 +212,10 @@ fn thresholds_severities_and_exemptions_are_the_configs() {
         .says("did you mean `misfiled`?");
     config("[audit]\nseverity = { misfiled = \"huge\" }");
     audit(&env, &account, &[]).exits(2).says("`huge` is no severity");
+    config("[audit]\nreport_age_hours = 0");
+    let later = env.muster_at("+10m", &["audit", "--sandbox", &account, "--output", "json"], &[], "");
+    let unknown = later.exits(3).json()["unknown"][0]["why"].as_str().unwrap().to_owned();
+    assert!(unknown.contains("`report_age_hours` is 0"), "{unknown}");
     let exempt = |until: &str| {
         format!(
             "[[exempt]]\nrule = \"misfiled\"\nuser = \"Headless-b.*\"\nreason = \"being moved\"\nuntil = \"{until}\"\n"
@@ -388,12 +392,6 @@ fn reports_are_what_their_forms_ask_for() {
         "1",
     ];
     python(&env, "judge_html.py", &args, &[]).exits(0).prints("; 0 wrong");
-    // Looked at by hand: `MUSTER_SHOTS=DIR` keeps them.
-    if let Some(folder) = std::env::var_os("MUSTER_SHOTS") {
-        for shot in std::fs::read_dir(&shots).unwrap().flatten() {
-            std::fs::copy(shot.path(), PathBuf::from(&folder).join(shot.file_name())).unwrap();
-        }
-    }
 }
 
 /// The page with nobody, one, three hundred and as many users as an account can have.

@@ -258,6 +258,7 @@ fn templates_of_ones_own_are_filled_in_and_checked() {
     // What is wrong is said before anything is called.
     let wrong = |more: &str, says: &str| {
         env.write(".aws/muster/default.toml", config_of(more));
+        env.muster(&["config", "check"]).exits(2).says(says);
         run(&env, &account, &["plan"]).exits(2).says(says);
     };
     wrong("", "uses `{{actions}}`, of which `[policy.\"own.json\"]` says nothing");

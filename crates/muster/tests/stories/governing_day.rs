@@ -1,5 +1,7 @@
 //! The page of the guide about governing an account, run as it is printed, by the real AWS CLI.
 
+use std::fmt::Write as _;
+
 use testkit::{TestEnv, venv};
 
 use super::env;
@@ -29,7 +31,7 @@ fn script(env: &TestEnv) -> testkit::Ran {
         "export PATH={muster}:{aws}:/usr/bin:/bin AWS_EC2_METADATA_DISABLED=true AWS_PAGER=\nset -m\n"
     );
     for (number, command) in commands().iter().enumerate() {
-        text.push_str(&format!("echo '@@ {number}'\n{command}\necho \"@@ status $?\"\n"));
+        let _ = write!(text, "echo '@@ {number}'\n{command}\necho \"@@ status $?\"\n");
     }
     text.push_str("kill %1; wait\n");
     let script = env.write("page.sh", text);

@@ -258,6 +258,10 @@ fn run_governed(case: &Governed, policy: &str) -> Ran {
     last.unwrap()
 }
 
+/// Where the authorization details are refused, the account is read in another way, which names what it lacks.
+const READS: [(&str, &str); 2] =
+    [("iam:ListAccountAliases", ""), ("iam:GetAccountAuthorizationDetails", "iam:ListUsers")];
+
 fn governed() -> Vec<Governed> {
     let case = |name, command| Governed {
         name,
@@ -267,9 +271,6 @@ fn governed() -> Vec<Governed> {
         ends: &[0],
         fallbacks: &[("iam:ListAccountAliases", "")],
     };
-    // Where the authorization details are refused, the account is read in another way, which names what it lacks.
-    const READS: [(&str, &str); 2] =
-        [("iam:ListAccountAliases", ""), ("iam:GetAccountAuthorizationDetails", "iam:ListUsers")];
     vec![
         Governed {
             ends: &[0],
