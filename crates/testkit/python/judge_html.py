@@ -103,6 +103,15 @@ try:
             aria = driver.find_element(By.CSS_SELECTOR, "#users thead th").get_attribute("aria-sort")
             if aria != direction:
                 wrong.append(f"aria-sort is {aria}")
+    # Printed, nothing is folded away.
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    folded = driver.execute_script(
+        "return Array.from(document.querySelectorAll('details td')).filter((cell) => !cell.checkVisibility("
+        "{contentVisibilityAuto: true})).length;"
+    )
+    if folded:
+        wrong.append(f"{folded} cells are not printed")
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     asked = driver.execute_script(
         "return performance.getEntriesByType('resource').map((e) => e.name).filter((n) => !n.startsWith('data:'));"
     )

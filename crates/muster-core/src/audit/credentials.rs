@@ -32,6 +32,8 @@ pub struct CredentialRow {
     pub created_s: Option<i64>,
     /// It can sign in to the console.
     pub password: bool,
+    /// It certainly has none. Of a root user the report often does not say.
+    pub has_no_password: bool,
     /// When the password was last used, if ever.
     pub password_used_s: Option<i64>,
     /// When the password was set.
@@ -183,6 +185,7 @@ impl Columns {
         Ok(CredentialRow {
             created_s: time("user_creation_time", get(self.created))?,
             password: flag("password_enabled", get(self.password))?,
+            has_no_password: get(self.password).eq_ignore_ascii_case("false"),
             password_used_s: time("password_last_used", get(self.used))?,
             password_changed_s: time("password_last_changed", get(self.changed))?,
             mfa: flag("mfa_active", get(self.mfa))?,

@@ -1,27 +1,21 @@
 //! The rules themselves.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
-
-use super::{
-    Audit, CredentialReport, CredentialRow, Evidence, Exempted, Finding, Known, Rule, Severity, Source,
-    Subject, Unknown,
-};
+use super::administrator::{Found as Administrator, administrator};
+use super::command::{self, option};
+use super::holders::{self, Found, Wanted};
+use super::{Audit, CredentialReport, Evidence, Exempted, Finding, Known, Rule, Source, Subject, Unknown};
 use crate::assess::{Standing, assess};
-use crate::document::{is_same, statements};
+use crate::config::Exemption;
+use crate::departure::{DENY_DOCUMENT, DENY_POLICY, deny_all_arn};
+use crate::document::is_same;
 use crate::govern::{arn_of, is_ours};
 use crate::pattern::Pattern;
 use crate::roster::{Policies, Roster, User};
 use crate::rules::{CarriedAs, INLINE_PREFIX};
 use crate::taxonomy::{AssessError, Category};
 
-const DAY_S: i64 = 86_400;
-
-/// Rules that rest on the credential report.
-const OF_REPORT: [Rule; 13] = [
-    Rule::RootAccessKey,
-    Rule::RootWithoutMfa,
+/// Rules about what one user has, which rest on the credential report.
+const OF_USERS: [Rule; 11] = [
     Rule::PasswordWithoutMfa,
     Rule::UnwantedPassword,
     Rule::UnwantedMfa,
@@ -34,6 +28,9 @@ const OF_REPORT: [Rule; 13] = [
     Rule::NeverUsedPassword,
     Rule::TwoActiveKeys,
 ];
+
+/// Rules about the root user, which rest on it as well.
+const OF_ROOT: [Rule; 2] = [Rule::RootAccessKey, Rule::RootWithoutMfa];
 
 /// Holds an account against every rule.
 ///
@@ -50,15 +47,16 @@ pub fn audit(evidence: &Evidence<'_>) -> Result<Audit, AssessError> {
     judge.account();
     judge.groups();
     for user in evidence.roster.users.iter().filter(|user| evidence.taxonomy.covers(user)) {
-        let category = judge.membership(user)?;
+        let categories = judge.membership(user)?;
         judge.policies_of(user);
         if let Known::Yes(report) = &evidence.credentials {
-            judge.credentials(user, category, report);
+            judge.credentials(user, &categories, report);
         }
     }
     judge.unknown();
     judge.exempt()?;
-    let severity_first = |finding: &Finding| (finding.severity, finding.rule, finding.subject.clone());
+    let severity_first =
+        |finding: &Finding| (finding.severity, finding.rule, finding.subject.clone(), finding.detail.clone());
     judge.audit.findings.sort_by_key(severity_first);
     Ok(judge.audit)
 }
@@ -71,40 +69,43 @@ struct Judge<'j> {
 
 impl Judge<'_> {
     fn find(&mut self, rule: Rule, subject: Subject, message: impl Into<String>, fix: impl Into<String>) {
-        self.find_in(Source::Account, self.taken_s, rule, subject, message, fix);
+        self.find_detail(rule, subject, String::new(), message, fix);
     }
 
-    fn find_in(
+    /// Adds a finding of which there may be several about one subject.
+    fn find_detail(
         &mut self,
-        source: Source,
-        as_of_s: i64,
         rule: Rule,
         subject: Subject,
+        detail: String,
         message: impl Into<String>,
         fix: impl Into<String>,
     ) {
+        let found = Found { rule, detail, message: message.into(), fix: fix.into() };
+        self.add(Source::Account, self.taken_s, subject, found);
+    }
+
+    fn add(&mut self, source: Source, as_of_s: i64, subject: Subject, found: Found) {
+        let Found { rule, detail, message, fix } = found;
         if let Some(severity) = self.evidence.settings.severity(rule) {
-            let (message, fix) = (message.into(), fix.into());
-            self.audit.findings.push(Finding { rule, severity, subject, message, fix, source, as_of_s });
+            self.audit.findings.push(Finding {
+                rule,
+                severity,
+                subject,
+                detail,
+                message,
+                fix,
+                source,
+                as_of_s,
+            });
         }
     }
 
     fn account(&mut self) {
         let evidence = self.evidence;
         let account = || Subject::Account(evidence.roster.account.clone());
-        if let Known::Yes(report) = &evidence.credentials
-            && let Some(root) = &report.root
-        {
-            let (of, at) = (Source::CredentialReport, report.made_s);
-            if root.keys.iter().any(|key| key.active) {
-                let fix = "sign in as the root user and delete the key under Security credentials";
-                let message = "the root user has an active access key";
-                self.find_in(of, at, Rule::RootAccessKey, account(), message, fix);
-            }
-            if !root.mfa {
-                let fix = "sign in as the root user and add an MFA device under Security credentials";
-                self.find_in(of, at, Rule::RootWithoutMfa, account(), "the root user has no MFA device", fix);
-            }
+        if let Known::Yes(report) = &evidence.credentials {
+            self.root(report);
         }
         if let Known::Yes(policy) = &evidence.password_policy {
             let wanted = evidence.settings.password_length;
@@ -125,10 +126,37 @@ impl Judge<'_> {
         }
         if let Known::Yes(devices) = &evidence.stray_devices {
             for serial in devices {
-                let fix = format!("aws iam delete-virtual-mfa-device --serial-number {serial}");
+                let fix = format!("aws iam delete-virtual-mfa-device {}", option("--serial-number", serial));
                 let message = "this MFA device is nobody's".to_owned();
                 self.find(Rule::UnassignedMfaDevice, Subject::Device(serial.clone()), message, fix);
             }
+        }
+    }
+
+    fn root(&mut self, report: &CredentialReport) {
+        let Some(root) = &report.root else {
+            return self.unknown_of("the root user", &OF_ROOT, "the credential report has no row of it");
+        };
+        let account = || Subject::Account(self.evidence.roster.account.clone());
+        let found = |rule, message: &str, fix: &str| Found {
+            rule,
+            detail: String::new(),
+            message: message.to_owned(),
+            fix: fix.to_owned(),
+        };
+        let mut all = Vec::new();
+        let has_key = root.keys.iter().any(|key| key.active);
+        if has_key {
+            let fix = "sign in as the root user and delete the key under Security credentials";
+            all.push(found(Rule::RootAccessKey, "the root user has an active access key", fix));
+        }
+        // A root user without any credentials, as in new member accounts of an organization, cannot sign in.
+        if !root.mfa && (has_key || !root.has_no_password) {
+            let fix = "sign in as the root user and add an MFA device under Security credentials";
+            all.push(found(Rule::RootWithoutMfa, "the root user has no MFA device", fix));
+        }
+        for found in all {
+            self.add(Source::CredentialReport, report.made_s, account(), found);
         }
     }
 
@@ -148,71 +176,95 @@ impl Judge<'_> {
                 match carried {
                     None => {
                         let message = format!("the group does not carry `{wanted}`");
-                        self.find(Rule::MissingPolicy, subject(), message, "muster apply");
+                        self.find_detail(
+                            Rule::MissingPolicy,
+                            subject(),
+                            wanted.clone(),
+                            message,
+                            "muster apply",
+                        );
                     }
                     Some(found) if !is_same(found, document) => {
                         let message =
                             format!("what the group carries as `{wanted}` is not what the config says");
-                        self.find(Rule::DriftedPolicy, subject(), message, "muster plan, then muster apply");
+                        self.find_detail(
+                            Rule::DriftedPolicy,
+                            subject(),
+                            wanted.clone(),
+                            message,
+                            "muster apply",
+                        );
                     }
                     Some(_) => {}
                 }
             }
             for foreign in foreign(policies, rules.of(name), rules.carried_as, roster) {
+                let group = option("--group-name", name.as_str());
                 let fix = if is_ours(foreign, roster) || foreign.starts_with(INLINE_PREFIX) {
                     "muster apply".to_owned()
                 } else if foreign.starts_with("arn:") {
-                    format!("aws iam detach-group-policy --group-name {name} --policy-arn {foreign}")
+                    format!("aws iam detach-group-policy {group} {}", option("--policy-arn", foreign))
                 } else {
-                    format!("aws iam delete-group-policy --group-name {name} --policy-name {foreign}")
+                    format!("aws iam delete-group-policy {group} {}", option("--policy-name", foreign))
                 };
                 let message = format!("the group carries {foreign}, of which the config says nothing");
-                self.find(Rule::ForeignPolicies, subject(), message, fix);
+                self.find_detail(Rule::ForeignPolicies, subject(), foreign.to_owned(), message, fix);
             }
         }
         for policy in roster.policies.iter().filter(|policy| is_ours(&policy.arn, roster)) {
             for other in &policy.others {
                 let message = format!("its version {} is still there beside {}", other.id, policy.version);
-                let fix = format!(
-                    "aws iam delete-policy-version --policy-arn {} --version-id {}",
-                    policy.arn, other.id
-                );
-                self.find(Rule::ExtraPolicyVersions, Subject::Policy(policy.arn.clone()), message, fix);
+                let (arn, id) = (option("--policy-arn", &policy.arn), option("--version-id", &other.id));
+                let fix = format!("aws iam delete-policy-version {arn} {id}");
+                let subject = Subject::Policy(policy.arn.clone());
+                self.find_detail(Rule::ExtraPolicyVersions, subject, other.id.clone(), message, fix);
             }
         }
     }
 
-    /// Looks at a user's groups; returns its category, if it has one.
-    fn membership(&mut self, user: &User) -> Result<Option<usize>, AssessError> {
+    /// Looks at a user's groups; returns the categories whose rules are its own: those that it is in, else the one that its name
+    /// says.
+    fn membership(&mut self, user: &User) -> Result<Vec<usize>, AssessError> {
         let taxonomy = self.evidence.taxonomy;
         let found = assess(taxonomy, user)?;
         let subject = || Subject::User(user.name.to_string());
         let group = |position: usize| &taxonomy.categories[position].group;
-        let sort = format!("muster sort-users --user-name {}", user.name);
-        let mut category = None;
+        let protected = found.protected.map(|position| &taxonomy.protected[position].reason);
+        // No command changes a protected user.
+        let fixed_by = |fix: String| match protected {
+            Some(reason) => format!("a person, as the config protects the user ({reason})"),
+            None => fix,
+        };
+        let sort = format!("muster sort-users {}", command::user(user.name.as_str()));
+        let mut categories: Vec<usize> = found.matches.first().copied().into_iter().collect();
         match &found.standing {
-            Standing::Sorted(is_in) => category = Some(*is_in),
-            Standing::Disabled | Standing::NoCategories => {}
+            Standing::Sorted(is_in) => categories = vec![*is_in],
+            Standing::Disabled | Standing::NoCategories => categories.clear(),
             Standing::Uncategorized => {
-                self.find(Rule::Uncategorized, subject(), "the user is in no category group", &sort);
+                let fix = fixed_by(sort.clone());
+                self.find(Rule::Uncategorized, subject(), "the user is in no category group", fix);
             }
             Standing::Conflicting(all) => {
+                categories.clone_from(all);
                 let names: Vec<&str> = all.iter().map(|i| group(*i).as_str()).collect();
                 let message = format!("the user is in {}", names.join(" and "));
-                self.find(Rule::ConflictingCategories, subject(), message, &sort);
+                let by_name = found.matches.iter().any(|position| all.contains(position));
+                let how = if by_name { " --resolve-conflicts pattern" } else { "" };
+                self.find(Rule::ConflictingCategories, subject(), message, fixed_by(format!("{sort}{how}")));
             }
             Standing::Misfiled { is_in, belongs_in } => {
-                category = Some(*is_in);
+                categories = vec![*is_in];
                 let (now, then) = (group(*is_in), group(*belongs_in));
                 let message = format!("the user is in {now}, and its name says {then}");
-                self.find(Rule::Misfiled, subject(), message, format!("{sort} --move-misfiled"));
+                self.find(Rule::Misfiled, subject(), message, fixed_by(format!("{sort} --move-misfiled")));
             }
         }
         if !found.missing_common.is_empty() {
             let names: Vec<&str> =
                 found.missing_common.iter().map(|i| taxonomy.common[*i].as_str()).collect();
             let message = format!("the user is not in {}", names.join(" and "));
-            self.find(Rule::MissingCommonGroup, subject(), message, format!("{sort} --force-common-group"));
+            let fix = fixed_by(format!("{sort} --force-common-group"));
+            self.find(Rule::MissingCommonGroup, subject(), message, fix);
         }
         if found.matches.len() > 1 {
             let names: Vec<&str> = found.matches.iter().map(|i| group(*i).as_str()).collect();
@@ -220,203 +272,142 @@ impl Judge<'_> {
             let fix = "make the patterns of the config tell these names apart";
             self.find(Rule::AmbiguousName, subject(), message, fix);
         }
-        Ok(category)
+        Ok(categories)
     }
 
     fn policies_of(&mut self, user: &User) {
         let roster = self.evidence.roster;
         let subject = || Subject::User(user.name.to_string());
-        if !user.policies.is_empty() {
-            let names = user.policies.attached.iter().map(String::as_str);
-            let names: Vec<&str> =
-                names.chain(user.policies.inline.iter().map(|p| p.name.as_str())).collect();
+        // Quarantine denies by a policy of the user's own, on purpose.
+        let attached = user.policies.attached.iter().filter(|arn| **arn != deny_all_arn(&roster.partition));
+        let inline = user
+            .policies
+            .inline
+            .iter()
+            .filter(|p| p.name != DENY_POLICY || !is_same(&p.document, DENY_DOCUMENT));
+        let names: Vec<&str> =
+            attached.map(String::as_str).chain(inline.map(|policy| policy.name.as_str())).collect();
+        if !names.is_empty() {
             let message = format!("the user has {} of its own", names.join(" and "));
-            let fix = format!("move what is needed to a group, then take them off {}", user.name);
+            let fix = "give what is needed to a group, and take the policies off the user";
             self.find(Rule::DirectPolicies, subject(), message, fix);
         }
-        if let Some(found) = administrator(user, roster) {
-            let message = format!("the user may do everything, through {}", found.through);
-            let fix = format!("see that this is meant; if not, take {} away", found.through);
-            self.find(Rule::AdministratorThroughGroup, subject(), message, fix);
+        match administrator(user, roster) {
+            Administrator::No => {}
+            Administrator::Through(through) => {
+                let message = format!("the user may do everything, through {through}");
+                let fix = format!("see that this is meant; if not, take {through} away");
+                self.find(Rule::AdministratorThroughGroup, subject(), message, fix);
+            }
+            Administrator::Unread(policy) => {
+                let what = format!("what the user {} may do", user.name);
+                let why = format!("the text of {policy} could not be read");
+                self.unknown_of(&what, &[Rule::AdministratorThroughGroup], &why);
+            }
         }
     }
 
-    fn credentials(&mut self, user: &User, category: Option<usize>, report: &CredentialReport) {
+    fn credentials(&mut self, user: &User, categories: &[usize], report: &CredentialReport) {
         let Some(row) = report.row(user) else {
             let what = format!("credentials of the user {}", user.name);
             let unseen = report.unseen.get(&user.name).map_or("it was not looked at itself", String::as_str);
             let why = format!("the credential report does not know the user, and {unseen}");
-            return self.audit.unknown.push(Unknown { what, rules: OF_REPORT.to_vec(), why });
+            return self.unknown_of(&what, &OF_USERS, &why);
         };
-        let category = category.map(|position| &self.evidence.taxonomy.categories[position]);
+        let Evidence { taxonomy, rules, settings, now_s, .. } = *self.evidence;
+        let categories: Vec<&Category> = categories.iter().map(|i| &taxonomy.categories[*i]).collect();
+        let common = taxonomy.common.first().map(|group| rules.of(group)).unwrap_or_default();
         let (source, at) = match row.read_s {
             Some(at) => (Source::Account, at),
             None => (Source::CredentialReport, report.made_s),
         };
-        let mut found: Vec<(Rule, String, String)> = Vec::new();
-        if let Some(category) = category {
-            wanted_credentials(user, category, row, &mut found);
-        }
-        self.ages(user, row, &mut found);
-        for (rule, message, fix) in found {
-            self.find_in(source, at, rule, Subject::User(user.name.to_string()), message, fix);
+        let against = Wanted::of(&categories, common).map(|wanted| holders::against(&wanted, user, row));
+        for found in against.into_iter().flatten().chain(holders::ages(settings, now_s, user, row)) {
+            self.add(source, at, Subject::User(user.name.to_string()), found);
         }
     }
 
-    fn ages(&self, user: &User, row: &CredentialRow, found: &mut Vec<(Rule, String, String)>) {
-        let (settings, now_s) = (self.evidence.settings, self.evidence.now_s);
-        let days = |at: i64| now_s.saturating_sub(at).div_euclid(DAY_S);
-        let is_over = |at: i64, limit: u32| limit > 0 && days(at) >= i64::from(limit);
-        let name = &user.name;
-        for key in row.keys.iter().filter(|key| key.active) {
-            let rotate = format!("muster rotate-key --user-name {name}");
-            if let Some(made) = key.made_s.filter(|made| is_over(*made, settings.key_age_days)) {
-                let message = format!("an active access key is {} days old", days(made));
-                found.push((Rule::OldAccessKey, message, rotate));
-            }
-            let delete = format!("aws iam list-access-keys --user-name {name}, then delete-access-key");
-            match (key.used_s, key.made_s) {
-                (Some(last), _) if is_over(last, settings.unused_days) => {
-                    let message = format!("an active access key was last used {} days ago", days(last));
-                    found.push((Rule::UnusedAccessKey, message, delete));
-                }
-                (None, Some(made)) if is_over(made, settings.unused_days) => {
-                    let message = format!("an active access key of {} days ago was never used", days(made));
-                    found.push((Rule::NeverUsedAccessKey, message, delete));
-                }
-                _ => {}
-            }
-        }
-        if row.keys.iter().filter(|key| key.active).count() > 1 {
-            let fix = format!("muster rotate-key --user-name {name} --finish");
-            found.push((Rule::TwoActiveKeys, "the user has two active access keys".to_owned(), fix));
-        }
-        if row.password {
-            let delete = format!("aws iam delete-login-profile --user-name {name}");
-            if let Some(set) = row.password_changed_s.filter(|set| is_over(*set, settings.password_age_days))
-            {
-                let message = format!("the password is {} days old", days(set));
-                let fix = "ask the user to change it, or set MaxPasswordAge in the account's password policy";
-                found.push((Rule::OldPassword, message, fix.to_owned()));
-            }
-            match (row.password_used_s, row.password_changed_s.or(row.created_s)) {
-                (Some(last), _) if is_over(last, settings.unused_days) => {
-                    let message = format!("the password was last used {} days ago", days(last));
-                    found.push((Rule::UnusedPassword, message, delete));
-                }
-                (None, Some(set)) if is_over(set, settings.unused_days) => {
-                    let message = format!("the password of {} days ago was never used", days(set));
-                    found.push((Rule::NeverUsedPassword, message, delete));
-                }
-                _ => {}
-            }
+    /// Says that rules cannot be told about, unless they are switched off.
+    fn unknown_of(&mut self, what: &str, rules: &[Rule], why: &str) {
+        let settings = self.evidence.settings;
+        let rules: Vec<Rule> =
+            rules.iter().copied().filter(|rule| settings.severity(*rule).is_some()).collect();
+        if !rules.is_empty() {
+            self.audit.unknown.push(Unknown { what: what.to_owned(), rules, why: why.to_owned() });
         }
     }
 
     /// Says what could not be found out, and which rules nobody can tell about.
     fn unknown(&mut self) {
         let evidence = self.evidence;
-        let settings = evidence.settings;
-        let mut unknown = |what: &str, rules: &[Rule], why: &str| {
-            let rules: Vec<Rule> =
-                rules.iter().copied().filter(|rule| settings.severity(*rule).is_some()).collect();
-            if !rules.is_empty() {
-                self.audit.unknown.push(Unknown { what: what.to_owned(), rules, why: why.to_owned() });
-            }
-        };
         if let Known::No(why) = &evidence.credentials {
-            unknown("the credential report", &OF_REPORT, why);
+            self.unknown_of("the credential report", &[&OF_ROOT[..], &OF_USERS].concat(), why);
         }
         if let Known::No(why) = &evidence.password_policy {
-            unknown("the account's password policy", &[Rule::WeakPasswordPolicy], why);
+            self.unknown_of("the account's password policy", &[Rule::WeakPasswordPolicy], why);
         }
         if let Known::No(why) = &evidence.stray_devices {
-            unknown("unassigned MFA devices", &[Rule::UnassignedMfaDevice], why);
+            self.unknown_of("unassigned MFA devices", &[Rule::UnassignedMfaDevice], why);
         }
-        let unread = evidence.taxonomy.groups().filter_map(|(name, _)| evidence.roster.group(name));
-        if unread.into_iter().any(|group| group.policies.is_none()) {
+        if evidence.roster.groups.iter().any(|group| group.policies.is_none()) {
             let rules = [
                 Rule::MissingPolicy,
                 Rule::DriftedPolicy,
                 Rule::ForeignPolicies,
                 Rule::AdministratorThroughGroup,
             ];
-            unknown("the policies of groups", &rules, "they could not be read");
+            self.unknown_of("the policies of groups", &rules, "they could not be read");
         }
     }
 
     /// Leaves out what the config exempts, and says which exemptions are over.
     fn exempt(&mut self) -> Result<(), AssessError> {
         let today = jiff::Timestamp::from_second(self.evidence.now_s).unwrap_or_default().to_string();
-        let today = today.get(..10).unwrap_or_default().to_owned();
-        for exemption in self.evidence.exempt {
+        let today = today.get(..10).unwrap_or_default();
+        let (valid, lapsed): (Vec<&Exemption>, Vec<&Exemption>) =
+            self.evidence.exempt.iter().partition(|exemption| exemption.until.as_str() >= today);
+        let mut patterns = Vec::new();
+        for exemption in &valid {
             // The config was checked; a pattern that cannot be read exempts nobody.
-            let Ok(pattern) = Pattern::new(&exemption.user) else { continue };
-            let mut kept = Vec::with_capacity(self.audit.findings.len());
-            let mut lapsed = Vec::new();
-            for finding in std::mem::take(&mut self.audit.findings) {
-                let is_meant = match &finding.subject {
-                    Subject::User(name) if finding.rule.id() == exemption.rule => pattern.matches(name)?,
-                    _ => false,
-                };
-                if !is_meant {
-                    kept.push(finding);
-                } else if exemption.until >= today {
-                    self.audit.exempted.push(Exempted {
-                        finding,
-                        exempt_because: exemption.reason.clone(),
-                        until: exemption.until.clone(),
-                    });
-                } else {
-                    lapsed.push(finding.subject.clone());
-                    kept.push(finding);
+            patterns.extend(Pattern::new(&exemption.user).ok().map(|pattern| (*exemption, pattern)));
+        }
+        let mut kept = Vec::with_capacity(self.audit.findings.len());
+        for finding in std::mem::take(&mut self.audit.findings) {
+            let mut by = None;
+            if let Subject::User(name) = &finding.subject {
+                for (exemption, pattern) in &patterns {
+                    if finding.rule.id() == exemption.rule && pattern.matches(name)? {
+                        by = Some(*exemption);
+                        break;
+                    }
                 }
             }
-            self.audit.findings = kept;
-            for subject in lapsed {
-                let message = format!(
-                    "the exemption from {} ended on {}: {}",
-                    exemption.rule, exemption.until, exemption.reason
-                );
-                let fix = "mend what it was about, or give the exemption in the config a new date";
-                let now_s = self.evidence.now_s;
-                self.find_in(Source::Config, now_s, Rule::LapsedExemption, subject, message, fix);
+            match by {
+                Some(exemption) => self.audit.exempted.push(Exempted {
+                    finding,
+                    exempt_because: exemption.reason.clone(),
+                    until: exemption.until.clone(),
+                }),
+                None => kept.push(finding),
             }
         }
+        self.audit.findings = kept;
+        for exemption in lapsed {
+            let is_renewed =
+                valid.iter().any(|other| (&other.rule, &other.user) == (&exemption.rule, &exemption.user));
+            if is_renewed {
+                continue;
+            }
+            let Exemption { rule, user, reason, until, .. } = exemption;
+            let found = Found {
+                rule: Rule::LapsedExemption,
+                detail: rule.clone(),
+                message: format!("the exemption from {rule} ended on {until}: {reason}"),
+                fix: "give the exemption in the config a new date, or take it out".to_owned(),
+            };
+            self.add(Source::Config, self.evidence.now_s, Subject::User(user.clone()), found);
+        }
         Ok(())
-    }
-}
-
-/// Holds what a user has against what its category is given.
-fn wanted_credentials(
-    user: &User,
-    category: &Category,
-    row: &CredentialRow,
-    found: &mut Vec<(Rule, String, String)>,
-) {
-    let (name, group) = (&user.name, &category.group);
-    let wants_mfa = category.credentials.is_some_and(|wanted| wanted.mfa)
-        || category.policies.iter().any(|policy| policy == "enforce-mfa");
-    if wants_mfa && row.password && !row.mfa {
-        let message = format!("the user has a password and no MFA device, and {group} asks for one");
-        found.push((Rule::PasswordWithoutMfa, message, format!("muster enable-mfa --user-name {name}")));
-    }
-    let Some(wanted) = category.credentials else { return };
-    if !wanted.password && row.password {
-        let message = format!("the user has a password, and {group} has none");
-        let fix = format!("aws iam delete-login-profile --user-name {name}");
-        found.push((Rule::UnwantedPassword, message, fix));
-    }
-    if !wanted.mfa && row.mfa {
-        let message = format!("the user has an MFA device, and {group} has none");
-        let fix = format!("aws iam list-mfa-devices --user-name {name}, then deactivate-mfa-device");
-        found.push((Rule::UnwantedMfa, message, fix));
-    }
-    if !wanted.access_key && row.keys.iter().any(|key| key.active) {
-        let message = format!("the user has an active access key, and {group} has none");
-        let fix =
-            format!("aws iam list-access-keys --user-name {name}, then update-access-key --status Inactive");
-        found.push((Rule::UnwantedAccessKey, message, fix));
     }
 }
 
@@ -445,72 +436,4 @@ fn foreign<'r>(policies: &'r Policies, wanted: &[String], how: CarriedAs, roster
     };
     let names = policies.attached.iter().chain(policies.inline.iter().map(|policy| &policy.name));
     names.map(String::as_str).filter(|name| !is_wanted(name)).collect()
-}
-
-/// A user that may do everything.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Administrator {
-    /// The user.
-    pub user: String,
-    /// The policy, and the group that carries it.
-    pub through: String,
-}
-
-/// Returns the users that may do everything.
-pub fn administrators(roster: &Roster) -> Vec<Administrator> {
-    roster.users.iter().filter_map(|user| administrator(user, roster)).collect()
-}
-
-fn administrator(user: &User, roster: &Roster) -> Option<Administrator> {
-    let groups = user.groups.iter().filter_map(|name| roster.group(name));
-    let of_groups = groups.filter_map(|group| Some((Some(&group.name), group.policies.as_ref()?)));
-    for (group, policies) in of_groups.chain([(None, &user.policies)]) {
-        let attached = policies.attached.iter().filter_map(|arn| roster.policy(arn));
-        let attached = attached.map(|policy| (policy.name.as_str(), policy.document.as_str()));
-        let inline = policies.inline.iter().map(|policy| (policy.name.as_str(), policy.document.as_str()));
-        let mut all = attached.chain(inline);
-        if let Some((policy, _)) = all.find(|(_, document)| allows_everything(document)) {
-            let through = match group {
-                Some(group) => format!("{policy} of the group {group}"),
-                None => format!("{policy} of its own"),
-            };
-            return Some(Administrator { user: user.name.to_string(), through });
-        }
-    }
-    None
-}
-
-/// Returns whether a policy allows everything, or all of IAM, which comes to the same.
-fn allows_everything(document: &str) -> bool {
-    let Ok(document) = serde_json::from_str::<Value>(document) else { return false };
-    let has = |value: Option<&Value>, wanted: &[&str]| match value {
-        Some(Value::String(text)) => wanted.iter().any(|w| text.eq_ignore_ascii_case(w)),
-        Some(Value::Array(list)) => list
-            .iter()
-            .filter_map(Value::as_str)
-            .any(|text| wanted.iter().any(|w| text.eq_ignore_ascii_case(w))),
-        _ => false,
-    };
-    statements(&document).iter().any(|statement| {
-        statement.get("Effect").and_then(Value::as_str) == Some("Allow")
-            && has(statement.get("Action"), &["*", "*:*", "iam:*"])
-            && has(statement.get("Resource"), &["*"])
-            && statement.get("Condition").and_then(Value::as_object).is_none_or(serde_json::Map::is_empty)
-    })
-}
-
-impl Audit {
-    /// Returns how many findings each rule has.
-    pub fn by_rule(&self) -> BTreeMap<Rule, usize> {
-        let mut counts = BTreeMap::new();
-        for finding in &self.findings {
-            *counts.entry(finding.rule).or_default() += 1;
-        }
-        counts
-    }
-
-    /// Returns the worst severity of what is about a subject.
-    pub fn worst(&self, subject: &Subject) -> Option<Severity> {
-        self.findings.iter().filter(|finding| finding.subject == *subject).map(|f| f.severity).min()
-    }
 }

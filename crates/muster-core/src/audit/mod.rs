@@ -1,6 +1,9 @@
 //! Every rule of the taxonomy against the account: what is not as it should be, why that matters, and what mends it.
 
+mod administrator;
+mod command;
 mod credentials;
+mod holders;
 mod judge;
 mod since;
 
@@ -10,7 +13,7 @@ use std::fmt;
 use serde::Serialize;
 
 pub use credentials::{CredentialReport, CredentialRow, KeyRow, ReportError};
-pub use judge::{Administrator, administrators, audit};
+pub use judge::audit;
 pub use since::{Moved, Since, since};
 
 use crate::config::Exemption;
@@ -176,6 +179,16 @@ rules! {
 }
 
 impl Rule {
+    /// Returns whether it is about users, so that users can be exempted from it.
+    pub fn is_about_users(self) -> bool {
+        let others = [Self::MissingGroup, Self::UnassignedMfaDevice, Self::LapsedExemption];
+        match self.area() {
+            Area::Membership | Area::Credentials => !others.contains(&self),
+            Area::Policies => matches!(self, Self::DirectPolicies | Self::AdministratorThroughGroup),
+            Area::Account => false,
+        }
+    }
+
     /// Returns the rule with this id.
     pub fn from_id(id: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|rule| rule.id() == id)
@@ -329,6 +342,9 @@ pub struct Finding {
     pub severity: Severity,
     /// What it is about.
     pub subject: Subject,
+    /// Tells several findings of one rule about one subject apart: a policy, a version, a key's place.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub detail: String,
     /// What is so.
     pub message: String,
     /// The command that mends it, or where it is mended.

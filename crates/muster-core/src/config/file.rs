@@ -101,6 +101,7 @@ pub struct ConfigFile {
 /// `[audit]` as written.
 #[derive(Debug, Clone, Default)]
 pub(super) struct AuditEntry {
+    pub(super) span: Option<Span>,
     pub(super) counts: Vec<(&'static str, u32)>,
     pub(super) severities: Vec<(At<String>, At<String>)>,
 }
@@ -445,6 +446,7 @@ impl Reader {
     }
 
     fn audit(&mut self, entry: &Entry) {
+        self.file.audit.span = Some(entry.key_span.clone());
         for entry in self.table("audit", &entry.value) {
             match AUDIT_KEYS.iter().find(|key| key.name == entry.key) {
                 Some(key) if key.shape == Shape::Count => {

@@ -335,6 +335,17 @@ impl Resolver<'_> {
                 _ => &mut audit.report_age_hours,
             } = *number;
         }
+        for (name, number, least, most) in [
+            ("password_length", audit.password_length, 6, 128),
+            ("report_age_hours", audit.report_age_hours, 4, 24 * 365),
+        ] {
+            if !(least..=most).contains(&number)
+                && let Some(span) = &file.audit.span
+            {
+                let message = format!("`{name}` is {number}, and it can be from {least} to {most}");
+                self.problems.push(Problem::error(message).at(span.clone()));
+            }
+        }
         for (rule, severity) in &file.audit.severities {
             let known = self.known_rule(&rule.value, &rule.span);
             let wanted = Severity::from_name(&severity.value);
@@ -347,7 +358,16 @@ impl Resolver<'_> {
             }
         }
         for exemption in &file.exempt {
-            self.known_rule(&exemption.rule, &exemption.span);
+            let rule = self.known_rule(&exemption.rule, &exemption.span);
+            if rule.is_some_and(|rule| !rule.is_about_users()) {
+                let message =
+                    format!("`{}` is not about users, so no user can be exempted from it", exemption.rule);
+                self.problems.push(
+                    Problem::error(message)
+                        .at(exemption.span.clone())
+                        .help("`[audit] severity` can switch it off"),
+                );
+            }
             self.pattern(&exemption.user, Some(exemption.span.clone()));
         }
         audit

@@ -4,6 +4,7 @@ use askama::Template;
 use muster_core::audit::{Finding, Severity};
 
 use super::{AuditReport, RuleRow, UserRow};
+use crate::environment::rfc3339;
 use crate::terminal::safe;
 
 /// Bars of a chart: what each says, how many, and how bad.
@@ -67,6 +68,11 @@ fn clean(text: &str) -> std::borrow::Cow<'_, str> {
     safe(text)
 }
 
+/// Returns when a finding was so.
+fn as_of(finding: &Finding) -> String {
+    rfc3339(finding.as_of_s.saturating_mul(1000))
+}
+
 fn yes_no(value: Option<bool>) -> &'static str {
     match value {
         Some(true) => "yes",
@@ -120,27 +126,39 @@ impl AuditReport {
             let class = if name.as_str() == "sorted" { "fine" } else { "high" };
             (name.as_str().to_owned(), self.summary.standings[name.as_str()], class)
         });
-        let steps: [(&str, i64, &'static str); 5] = [
-            ("to 30 days", 30, "fine"),
-            ("to 90 days", 90, "fine"),
-            ("to 180 days", 180, "medium"),
-            ("to a year", 365, "medium"),
-            ("older", i64::MAX, "high"),
-        ];
-        let mut ages: Vec<(String, usize, &'static str)> =
-            steps.iter().map(|(label, _, class)| ((*label).to_owned(), 0, *class)).collect();
-        for age in self.users.iter().flat_map(|user| &user.key_days) {
-            if let Some(place) = steps.iter().position(|(_, limit, _)| age <= limit) {
-                ages[place].1 += 1;
-            }
-        }
         let mut charts = vec![
             Chart::new("Users by category", categories),
             Chart::new("Users by standing", standings.collect()),
         ];
         if self.report_at.is_some() {
-            charts.push(Chart::new("Active access keys by age", ages));
+            let keys = self.users.iter().flat_map(|user| user.key_days.iter().copied());
+            charts.push(Chart::new("Active access keys by age", ages(keys, self.old_days.0)));
+            let passwords = self.users.iter().filter_map(|user| user.password_days);
+            charts.push(Chart::new("Passwords by age", ages(passwords, self.old_days.1)));
         }
         charts
     }
+}
+
+/// Counts ages in days; what begins after the limit of the config is marked.
+fn ages(days: impl Iterator<Item = i64>, old_days: u32) -> Vec<(String, usize, &'static str)> {
+    let steps: [(&str, i64, i64); 5] = [
+        ("to 30 days", 0, 30),
+        ("to 90 days", 31, 90),
+        ("to 180 days", 91, 180),
+        ("to a year", 181, 365),
+        ("older", 366, i64::MAX),
+    ];
+    let mut counts = [0_usize; 5];
+    for age in days {
+        if let Some(place) = steps.iter().position(|(.., limit)| age <= *limit) {
+            counts[place] += 1;
+        }
+    }
+    let is_old = |from: i64| old_days > 0 && from >= i64::from(old_days);
+    let bars = steps.iter().zip(counts);
+    bars.map(|((label, from, _), number)| {
+        ((*label).to_owned(), number, if is_old(*from) { "high" } else { "fine" })
+    })
+    .collect()
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::AuditReport;
+use super::text::changes;
 use crate::govern::show::md;
 
 impl AuditReport {
@@ -56,6 +57,12 @@ impl AuditReport {
                 );
             }
             text.push('\n');
+        }
+        if let Some(since) = &self.since {
+            text.push_str("## What changed\n\n");
+            for line in changes(since).lines() {
+                let _ = writeln!(text, "- {}", md(line.trim()));
+            }
         }
         text
     }

@@ -51,6 +51,9 @@ pub(crate) struct AuditReport {
     /// Seconds since 1970.
     #[serde(skip)]
     pub(crate) now_s: i64,
+    /// Days after which a key and a password are old; 0 for never.
+    #[serde(skip)]
+    pub(crate) old_days: (u32, u32),
 }
 
 /// The head line.
@@ -93,6 +96,8 @@ pub(crate) struct UserRow {
     pub(crate) mfa: Option<bool>,
     /// Ages of active keys in days.
     pub(crate) key_days: Vec<i64>,
+    /// Age of the password in days.
+    pub(crate) password_days: Option<i64>,
     pub(crate) worst: Option<Severity>,
 }
 
@@ -124,6 +129,8 @@ impl AuditReport {
         for user in roster.users.iter().filter(|user| taxonomy.covers(user)) {
             let standing = assess(taxonomy, user)?.standing.name();
             let is_in = |group: &String| user.groups.iter().any(|g| g.as_str().eq_ignore_ascii_case(group));
+            let is_disabled =
+                taxonomy.disabled_group.as_ref().is_some_and(|group| user.groups.contains(group));
             let categories: Vec<&str> = taxonomy
                 .category_groups()
                 .filter(|g| user.groups.contains(g))
@@ -135,13 +142,17 @@ impl AuditReport {
             let keys = row.into_iter().flat_map(|row| &row.keys).filter(|key| key.active);
             users.push(UserRow {
                 user: user.name.to_string(),
-                category: categories.join(", "),
+                category: if is_disabled { "disabled".to_owned() } else { categories.join(", ") },
                 standing,
                 member: groups.iter().map(is_in).collect(),
                 others: others.map(ToString::to_string).collect(),
                 password: row.map(|row| row.password),
                 mfa: row.map(|row| row.mfa),
                 key_days: keys.filter_map(|key| key.made_s.map(days)).collect(),
+                password_days: row
+                    .filter(|row| row.password)
+                    .and_then(|row| row.password_changed_s.or(row.created_s))
+                    .map(days),
                 worst: worst.get(user.name.as_str()).copied(),
             });
         }
@@ -185,6 +196,7 @@ impl AuditReport {
             users,
             groups,
             now_s,
+            old_days: (settings.key_age_days, settings.password_age_days),
         })
     }
 

@@ -115,7 +115,7 @@ fn style(severity: Severity) -> anstyle::Style {
 }
 
 /// Writes what changed since a snapshot.
-fn changes(since: &Since) -> String {
+pub(super) fn changes(since: &Since) -> String {
     let mut text = format!("Since {}:\n", safe(&since.taken_at));
     let list = |names: &[String]| {
         let names: Vec<String> = names.iter().map(|name| safe(name).into_owned()).collect();

@@ -33,7 +33,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::CliError;
-use crate::terminal::csv_safe;
+use crate::terminal::{csv_safe, safe};
 
 /// Prints a value as one JSON document.
 pub(crate) fn print_json(context: &Context, value: &impl Serialize) -> Result<(), CliError> {
@@ -53,7 +53,8 @@ pub(crate) fn print_csv(
     let failed = |error: String| CliError::usage(format!("failed to write CSV: {error}"));
     writer.write_record(head).map_err(|error| failed(error.to_string()))?;
     for row in rows {
-        let row = row.iter().map(|field| csv_safe(field).into_owned());
+        // Also printed on a terminal, and text from an account can drive one.
+        let row = row.iter().map(|field| csv_safe(&safe(field)).into_owned());
         writer.write_record(row).map_err(|error| failed(error.to_string()))?;
     }
     let bytes = writer.into_inner().map_err(|error| failed(error.to_string()))?;

@@ -53,7 +53,7 @@ fn in_disorder() -> (TestEnv, String) {
                 user["access_keys"] = json!([key(1, true, OLD_S, Some(OLD_S)), key(2, true, OLD_S, None)]);
             }
             "Headless-ci" => {
-                user["login"] = login(now_s - 60);
+                user["login"] = login(OLD_S);
                 user["password_last_used"] = (now_s - 200 * 86_400).into();
             }
             "Headless-backup" => {
@@ -179,7 +179,7 @@ fn every_rule_that_is_broken_is_found_with_what_mends_it() {
     assert_eq!(unbroken, [&"unwanted-access-key", &"lapsed-exemption"]);
     let text = audit(&env, &account, &[]).exits(3).stdout;
     assert!(
-        text.contains("jdoe: an active access key is ") && text.contains("(credential report, "),
+        text.contains("jdoe: access key 1 is active and ") && text.contains("(credential report, "),
         "{text}"
     );
     assert!(text.contains("muster enable-mfa --user-name jdoe"), "{text}");
@@ -212,10 +212,17 @@ fn thresholds_severities_and_exemptions_are_the_configs() {
         .says("did you mean `misfiled`?");
     config("[audit]\nseverity = { misfiled = \"huge\" }");
     audit(&env, &account, &[]).exits(2).says("`huge` is no severity");
-    config("[audit]\nreport_age_hours = 0");
-    let later = env.muster_at("+10m", &["audit", "--sandbox", &account, "--output", "json"], &[], "");
-    let unknown = later.exits(3).json()["unknown"][0]["why"].as_str().unwrap().to_owned();
-    assert!(unknown.contains("`report_age_hours` is 0"), "{unknown}");
+    for (wrong, says) in [
+        ("[audit]\nreport_age_hours = 0", "`report_age_hours` is 0, and it can be from 4"),
+        ("[audit]\npassword_length = 500", "`password_length` is 500, and it can be from 6 to 128"),
+        (
+            "[[exempt]]\nrule = \"foreign-policies\"\nuser = \"x\"\nreason = \"y\"\nuntil = \"2030-01-01\"",
+            "is not about users",
+        ),
+    ] {
+        config(wrong);
+        audit(&env, &account, &[]).exits(2).says(says);
+    }
     let exempt = |until: &str| {
         format!(
             "[[exempt]]\nrule = \"misfiled\"\nuser = \"Headless-b.*\"\nreason = \"being moved\"\nuntil = \"{until}\"\n"
@@ -228,6 +235,10 @@ fn thresholds_severities_and_exemptions_are_the_configs() {
     config(&exempt("2020-12-31"));
     let now = found();
     assert!(has(&now, "misfiled") && has(&now, "lapsed-exemption"), "{now:?}");
+    // Renewed, it holds, and nothing is said of the old one.
+    config(&format!("{}{}", exempt("2020-12-31"), exempt("2999-12-31")));
+    let now = found();
+    assert!(!has(&now, "misfiled") && !has(&now, "lapsed-exemption"), "{now:?}");
 }
 
 #[test]
@@ -411,5 +422,82 @@ fn the_page_holds_up_at_any_size() {
         python(&env, "judge_html.py", &[&page, &npm("axe.min.js"), &shots, &users], &[])
             .exits(0)
             .prints("; 0 wrong");
+    }
+}
+
+/// What a review found: each of these was wrong once.
+#[test]
+fn what_deserves_no_finding_has_none_and_what_does_has_one() {
+    let (env, account) = in_order();
+    let mut state: Value = serde_json::from_str(&env.read("account.json")).unwrap();
+    let now_s = state["clock_ms"].as_i64().unwrap() / 1000;
+    let login = json!({ "created": now_s - 60, "reset_required": false, "hash": "x" });
+    for user in state["users"].as_array_mut().unwrap() {
+        match user["name"].as_str().unwrap() {
+            // A new password, and the one before it was last used long ago.
+            "jdoe" => {
+                user["login"] = login.clone();
+                user["password_last_used"] = OLD_S.into();
+            }
+            // In two categories, both of which ask for MFA.
+            "asmith" => {
+                user["login"] = login.clone();
+                user["groups"] = json!(["allcontractors", "allhumanusers", "allusers"]);
+            }
+            _ => {}
+        }
+    }
+    state["devices"] = json!([
+        { "serial": "arn:aws:iam::123456789012:mfa/;id;$(id)", "user": null },
+        { "serial": "arn:aws:iam::123456789012:mfa/jdoe", "user": "jdoe", "enabled": OLD_S },
+    ]);
+    env.write("account.json", state.to_string());
+    env.muster(&["disable-user", "bwayne", "--yes", "--sandbox", &account]).exits(0);
+    let report = audit(&env, &account, &["--output", "json"]).exits(3).json();
+    let expected = [
+        ("password-without-mfa", "asmith"),
+        ("conflicting-categories", "asmith"),
+        ("unassigned-mfa-device", "arn:aws:iam::123456789012:mfa/;id;$(id)"),
+    ];
+    assert_eq!(rules(&report), expected.map(|(rule, name)| (rule.to_owned(), name.to_owned())));
+    let device = report["findings"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        device["fix"],
+        "aws iam delete-virtual-mfa-device --serial-number 'arn:aws:iam::123456789012:mfa/;id;$(id)'"
+    );
+    // Events about what is not known; none is mistaken for a pass.
+    let events = env.text_path("events.json");
+    let report = format!("ocsf={events}");
+    let sarif = format!("sarif={}", env.text_path("r.sarif"));
+    let junit = format!("junit={}", env.text_path("r.xml"));
+    let args =
+        ["--faults", "deny=GetCredentialReport", "--report", &report, "--report", &sarif, "--report", &junit];
+    audit(&env, &account, &args).exits(3);
+    assert!(env.read("events.json").contains("not known: the credential report"));
+    let files = [env.text_path("r.sarif"), env.text_path("r.xml"), events, npm("junit.xsd")];
+    python(&env, "judge_reports.py", &files.each_ref().map(String::as_str), &[]).exits(0).prints(", 0 wrong");
+}
+
+/// Every form as it is: a change of any has to be meant.
+#[test]
+fn reports_look_as_they_did() {
+    let (env, account) = in_disorder();
+    // Long after the account's own clock, so that no run is later than another.
+    let at = |args: &[&str]| {
+        env.muster_at("@2031-01-01 12:00:00", &[&["audit", "--sandbox", &account], args].concat(), &[], "")
+    };
+    let same = |text: &str| {
+        let lines = text.lines().filter(|line| !line.contains("\"run\": ") && !line.contains("config_hash"));
+        let text = lines.collect::<Vec<_>>().join("\n");
+        text.replace(env!("CARGO_PKG_VERSION"), "VERSION")
+    };
+    // The credential report is made by the first, and the same for all.
+    insta::assert_snapshot!("an audit", same(&at(&[]).exits(3).stdout));
+    insta::assert_snapshot!("an audit in csv", same(&at(&["--output", "csv"]).exits(3).stdout));
+    insta::assert_snapshot!("an audit in json", same(&at(&["--output", "json"]).exits(3).stdout));
+    for form in ["junit", "sarif", "ocsf", "markdown", "html"] {
+        let file = env.text_path(form);
+        at(&["--report", &format!("{form}={file}")]).exits(3);
+        insta::assert_snapshot!(format!("an audit in {form}"), same(&env.read(form)));
     }
 }
