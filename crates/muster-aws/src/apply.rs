@@ -171,6 +171,10 @@ impl<'a> Run<'a> {
         let lost = outcome.groups.iter().filter(|(.., applied)| !applied.holds());
         let lost: HashSet<GroupName> = lost.map(|(group, ..)| group.clone()).collect();
 
+        let is_about_policies = !tighten.is_empty() || !loosen.is_empty();
+        if is_about_policies && !lost.is_empty() {
+            self.halt("a group that is needed could not be created");
+        }
         let in_place = self.policies(tighten, &mut outcome.policies).await;
         let is_more = !loosen.is_empty() || plan.users.iter().any(|user| !user.changes.is_empty());
         if in_place && is_more && !tighten.is_empty() {
@@ -221,8 +225,10 @@ impl<'a> Run<'a> {
                 None => {
                     let gateway = self.context.gateway;
                     let state = serde_json::Value::Null;
-                    self.recorded(mutation.clone(), state, async || change_policy(gateway, mutation).await)
-                        .await
+                    self.recorded(mutation.clone(), state, async || {
+                        self.change_policy(gateway, mutation).await
+                    })
+                    .await
                 }
             };
             if !applied.holds() && in_place {
@@ -233,6 +239,32 @@ impl<'a> Run<'a> {
             made.push((mutation.clone(), applied));
         }
         in_place
+    }
+
+    /// Makes a call about policies. Each says itself whether twice is once.
+    async fn change_policy(&self, gateway: &Gateway, mutation: &Mutation) -> Result<Sent, CallError> {
+        let sent = match mutation {
+            Mutation::CreatePolicy { policy, path, document, description } => {
+                let Roster { partition, account, .. } = self.context.roster;
+                let arn = format!("arn:{partition}:iam::{account}:policy{path}{policy}");
+                create_policy(gateway, &arn, (path, policy), document, description.as_deref()).await
+            }
+            Mutation::CreatePolicyVersion { policy, document } => {
+                create_version(gateway, policy, document).await
+            }
+            // What this run made a moment ago may not be found yet.
+            Mutation::AttachGroupPolicy { .. }
+            | Mutation::AttachUserPolicy { .. }
+            | Mutation::AttachRolePolicy { .. }
+            | Mutation::PutGroupPolicy { .. } => {
+                patiently(gateway, async || send_once(gateway, mutation).await).await
+            }
+            _ => send_once(gateway, mutation).await,
+        };
+        match sent {
+            Err(error) if error.kind == Kind::NotFound && mutation.takes_away() => Ok(Sent::AlreadySo),
+            other => other.map(|()| Sent::Done(None)),
+        }
     }
 
     /// Waits until reads show what was done: what relies on a denial is not begun before it is there.
@@ -516,28 +548,6 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Makes a call about policies. Each says itself whether twice is once.
-async fn change_policy(gateway: &Gateway, mutation: &Mutation) -> Result<Sent, CallError> {
-    let sent = match mutation {
-        Mutation::CreatePolicy { policy, path, document, description } => {
-            create_policy(gateway, policy, path, document, description.as_deref()).await
-        }
-        Mutation::CreatePolicyVersion { policy, document } => create_version(gateway, policy, document).await,
-        // What this run made a moment ago may not be found yet.
-        Mutation::AttachGroupPolicy { .. }
-        | Mutation::AttachUserPolicy { .. }
-        | Mutation::AttachRolePolicy { .. }
-        | Mutation::PutGroupPolicy { .. } => {
-            patiently(gateway, async || send_once(gateway, mutation).await).await
-        }
-        _ => send_once(gateway, mutation).await,
-    };
-    match sent {
-        Err(error) if error.kind == Kind::NotFound && mutation.takes_away() => Ok(Sent::AlreadySo),
-        other => other.map(|()| Sent::Done(None)),
-    }
-}
-
 /// Returns whether reads show that a call was made.
 fn is_seen(call: &Mutation, seen: &Roster) -> bool {
     let policies = |group: &GroupName| seen.group(group).and_then(|group| group.policies.as_ref());
@@ -556,11 +566,11 @@ fn is_seen(call: &Mutation, seen: &Roster) -> bool {
             policies(group).is_none_or(|found| !found.attached.contains(policy))
         }
         Mutation::PutGroupPolicy { group, policy, document } => policies(group).is_some_and(|found| {
-            found.inline.iter().any(|p| p.name == *policy && is_same(&p.document, document))
+            let mut inline = found.inline.iter();
+            inline.any(|p| p.name.eq_ignore_ascii_case(policy) && is_same(&p.document, document))
         }),
-        Mutation::DeleteGroupPolicy { group, policy } => {
-            policies(group).is_none_or(|found| found.inline.iter().all(|p| p.name != *policy))
-        }
+        Mutation::DeleteGroupPolicy { group, policy } => policies(group)
+            .is_none_or(|found| found.inline.iter().all(|p| !p.name.eq_ignore_ascii_case(policy))),
         _ => true,
     }
 }

@@ -7,12 +7,13 @@ use crate::apply::{LOOK_AGAIN, PROPAGATION};
 use crate::error::{CallError, Effect, Kind};
 use crate::gateway::{Gateway, Repeat};
 use crate::read::decoded;
+use crate::send::patiently;
 
 /// Creates a policy. Its ARN is known beforehand, so that an answer that is lost costs nothing but another try.
 pub(crate) async fn create_policy(
     gateway: &Gateway,
-    name: &str,
-    path: &str,
+    arn: &str,
+    (path, name): (&str, &str),
     document: &str,
     description: Option<&str>,
 ) -> Result<(), CallError> {
@@ -26,8 +27,11 @@ pub(crate) async fn create_policy(
             .await;
         match created {
             Ok(_) => return Ok(()),
-            // Made by an earlier try of ours whose answer was lost. Somebody else's of that name may say anything.
-            Err(error) if error.kind == Kind::AlreadyExists && maybe_ours => return Ok(()),
+            // Made by an earlier try of ours whose answer was lost, or by somebody else a moment before.
+            Err(error) if error.kind == Kind::AlreadyExists && maybe_ours => {
+                let found = patiently(gateway, async || default_version(gateway, arn).await).await?;
+                return if is_same(&found, document) { Ok(()) } else { Err(error) };
+            }
             Err(error) if is_lost(gateway, &error, first) => {
                 maybe_ours = true;
                 gateway.wait(LOOK_AGAIN).await;

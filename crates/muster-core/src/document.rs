@@ -18,7 +18,10 @@ pub const MANAGED_CHARS_MAX: usize = 6_144;
 /// Characters of all inline policies of a group together, white space not counted. Not adjustable. Source: as above.
 pub const GROUP_INLINE_CHARS_MAX: usize = 5_120;
 
-/// Managed policies of a group. Not adjustable. Source: as above.
+/// Characters of all inline policies of a user together, white space not counted. Not adjustable. Source: as above.
+pub const USER_INLINE_CHARS_MAX: usize = 2_048;
+
+/// Managed policies of a group, and of a user unless AWS has raised that. Not adjustable. Source: as above.
 pub const POLICIES_PER_GROUP_MAX: usize = 10;
 
 /// Versions of a managed policy. Not adjustable. Source: as above.
@@ -49,6 +52,69 @@ pub struct Said {
     pub allows: Vec<Value>,
     /// Statements that deny.
     pub denies: Vec<Value>,
+}
+
+/// JSON in which no name is there twice. Of two `Condition`s most readers would silently drop the first, and IAM refuses both.
+#[derive(Debug)]
+pub struct Unambiguous(pub Value);
+
+impl<'de> serde::Deserialize<'de> for Unambiguous {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> serde::de::Visitor<'de> for Reader {
+            type Value = Value;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("JSON")
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+                Ok(value.into())
+            }
+
+            fn visit_unit<E>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(Unambiguous(item)) = seq.next_element()? {
+                    items.push(item);
+                }
+                Ok(items.into())
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+                let mut members = Map::new();
+                while let Some((key, Unambiguous(value))) = map.next_entry::<String, Unambiguous>()? {
+                    if members.contains_key(&key) {
+                        return Err(serde::de::Error::custom(format!("`{key}` is there twice")));
+                    }
+                    members.insert(key, value);
+                }
+                Ok(members.into())
+            }
+        }
+
+        deserializer.deserialize_any(Reader).map(Self)
+    }
 }
 
 /// Returns how many characters of a document IAM counts.

@@ -116,7 +116,7 @@ pub fn is_removal(mutation: &Mutation) -> bool {
 }
 
 /// What becomes of one policy in one group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PolicyChange {
     /// The group carries it from now on.
@@ -125,6 +125,8 @@ pub enum PolicyChange {
     Update,
     /// The group does not carry it any more.
     Remove,
+    /// It says the same, and is carried in another way: attached, or as a copy.
+    Carry,
 }
 
 /// Returns what becomes of the policies of each group, by group and name.
@@ -137,7 +139,7 @@ pub fn policy_changes(
     for (group, _) in taxonomy.groups() {
         let found = Found::of(group, roster);
         let wanted = rules.of(group);
-        let known = |name: &String| found.policies.iter().find(|(known, ..)| known == name);
+        let known = |name: &str| found.policies.iter().find(|(known, ..)| is_name(known, name));
         let mut of_group = BTreeMap::new();
         for name in wanted {
             let change = match known(name) {
@@ -145,13 +147,13 @@ pub fn policy_changes(
                 Some((.., document)) if !is_same(document, &rules.policies[name].document) => {
                     Some(PolicyChange::Update)
                 }
-                // Another way to carry it is a change that the calls show, and none of what it says.
+                Some(_) if found.get(name, rules.carried_as).is_none() => Some(PolicyChange::Carry),
                 Some(_) => None,
             };
             of_group.extend(change.map(|change| (name.clone(), change)));
         }
-        let gone = found.policies.iter().filter(|(name, ..)| !wanted.contains(name));
-        let gone = gone.filter(|(name, ..)| !format!("{INLINE_PREFIX}{name}").starts_with(INTERIM_PREFIX));
+        let gone =
+            found.policies.iter().filter(|(name, ..)| !wanted.iter().any(|wanted| is_name(wanted, name)));
         of_group.extend(gone.map(|(name, ..)| (name.clone(), PolicyChange::Remove)));
         if !of_group.is_empty() {
             changes.insert(group.clone(), of_group);
@@ -170,9 +172,9 @@ impl Found {
     fn of(group: &GroupName, roster: &Roster) -> Self {
         let none = Policies::default();
         let policies = roster.group(group).and_then(|group| group.policies.as_ref()).unwrap_or(&none);
-        let managed = policies.attached.iter().filter(|arn| is_ours(arn, roster)).map(|arn| {
+        let managed = policies.attached.iter().filter_map(|arn| {
             let document = roster.policy(arn).map(|policy| policy.document.clone()).unwrap_or_default();
-            (arn.rsplit('/').next().unwrap_or(arn).to_owned(), CarriedAs::Managed, document)
+            Some((own_name(arn, roster)?.to_owned(), CarriedAs::Managed, document))
         });
         let inline = policies.inline.iter().filter_map(|policy| {
             let name = policy.name.strip_prefix(INLINE_PREFIX)?;
@@ -183,18 +185,34 @@ impl Found {
 
     fn get(&self, name: &str, how: CarriedAs) -> Option<&str> {
         let mut policies = self.policies.iter();
-        policies.find(|(n, h, _)| n == name && *h == how).map(|(.., document)| document.as_str())
+        policies.find(|(n, h, _)| is_name(n, name) && *h == how).map(|(.., document)| document.as_str())
     }
+}
+
+/// Returns the name of a managed policy of muster's: those are right under our path, and no deeper.
+fn own_name<'a>(arn: &'a str, roster: &Roster) -> Option<&'a str> {
+    let path = format!("arn:{}:iam::{}:policy{POLICY_PATH}", roster.partition, roster.account);
+    arn.strip_prefix(&path).filter(|name| !name.contains('/'))
 }
 
 /// Returns whether a managed policy is one of muster's.
 pub fn is_ours(arn: &str, roster: &Roster) -> bool {
-    arn.starts_with(&format!("arn:{}:iam::{}:policy{POLICY_PATH}", roster.partition, roster.account))
+    own_name(arn, roster).is_some()
 }
 
-/// Returns the ARN that a managed policy of muster's has.
+/// Returns the ARN that a managed policy of muster's has. IAM ignores the case of names, and keeps the first spelling.
 pub fn arn_of(name: &str, roster: &Roster) -> String {
-    format!("arn:{}:iam::{}:policy{POLICY_PATH}{name}", roster.partition, roster.account)
+    let mut policies = roster.policies.iter();
+    let found = policies.find(|policy| own_name(&policy.arn, roster).is_some_and(|own| is_name(own, name)));
+    found.map_or_else(
+        || format!("arn:{}:iam::{}:policy{POLICY_PATH}{name}", roster.partition, roster.account),
+        |policy| policy.arn.clone(),
+    )
+}
+
+/// Returns whether two names are one to IAM, which ignores case. Source: IAM User Guide, quotas.
+fn is_name(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
 }
 
 /// Brings groups, policies and memberships together in one plan.
@@ -278,15 +296,19 @@ impl<'p> Planner<'p> {
         let restless: BTreeSet<&GroupName> = changes.map(Change::group).collect();
         let mut found = BTreeMap::new();
         for (group, _) in taxonomy.groups() {
-            if roster.group(group).is_some_and(|group| group.policies.is_none()) && !rules.policies.is_empty()
-            {
+            if roster.group(group).is_some_and(|group| group.policies.is_none()) {
                 return Err(GovernError::Unread { group: group.clone() });
             }
             found.insert(group.clone(), Found::of(group, roster));
         }
         let changes = policy_changes(taxonomy, roster, rules);
-        let names: BTreeSet<&String> = changes.values().flat_map(BTreeMap::keys).collect();
-        let is_alone = restless.is_empty() && names.len() <= 1;
+        // What is only carried in another way, or left of an earlier run, changes nothing that anybody may do.
+        let says = changes.values().flatten().filter(|(name, change)| {
+            **change != PolicyChange::Carry && !format!("{INLINE_PREFIX}{name}").starts_with(INTERIM_PREFIX)
+        });
+        let (names, kinds): (BTreeSet<&String>, BTreeSet<PolicyChange>) =
+            says.map(|(name, change)| (name, *change)).unzip();
+        let is_alone = restless.is_empty() && names.len() <= 1 && kinds.len() <= 1;
         let narrowed = BTreeMap::new();
         let stages = Stages::default();
         Ok(Self { taxonomy, roster, rules, restless, found, is_alone, narrowed, stages })
@@ -354,7 +376,7 @@ impl<'p> Planner<'p> {
         self.found.iter().all(|(group, found)| {
             let (now, then) = (
                 found.get(name, CarriedAs::Managed).is_some(),
-                self.rules.of(group).iter().any(|wanted| wanted == name),
+                self.rules.of(group).iter().any(|wanted| is_name(wanted, name)),
             );
             now == then && !(now && self.restless.contains(group))
         })
@@ -381,7 +403,7 @@ impl<'p> Planner<'p> {
             }
         }
         for (name, how, document) in &now {
-            if wanted.contains(name) && *how == self.rules.carried_as {
+            if wanted.iter().any(|wanted| is_name(wanted, name)) && *how == self.rules.carried_as {
                 continue;
             }
             match how {
@@ -508,7 +530,7 @@ impl<'p> Planner<'p> {
 }
 
 fn found_in<'f>(now: &'f [(String, CarriedAs, String)], name: &str, how: CarriedAs) -> Option<&'f str> {
-    now.iter().find(|(n, h, _)| n == name && *h == how).map(|(.., document)| document.as_str())
+    now.iter().find(|(n, h, _)| is_name(n, name) && *h == how).map(|(.., document)| document.as_str())
 }
 
 /// Carries a call out on the policies of a group; returns whether it was about them.
@@ -523,12 +545,12 @@ fn apply_to_group(call: &Mutation, name: &GroupName, policies: &mut Policies) ->
             policies.attached.retain(|attached| attached != policy);
         }
         Mutation::PutGroupPolicy { group, policy, document } if group == name => {
-            policies.inline.retain(|inline| inline.name != *policy);
+            policies.inline.retain(|inline| !is_name(&inline.name, policy));
             let inline = crate::roster::InlinePolicy { name: policy.clone(), document: document.clone() };
             policies.inline.push(inline);
         }
         Mutation::DeleteGroupPolicy { group, policy } if group == name => {
-            policies.inline.retain(|inline| inline.name != *policy);
+            policies.inline.retain(|inline| !is_name(&inline.name, policy));
         }
         _ => return false,
     }

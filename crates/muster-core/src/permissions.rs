@@ -217,10 +217,15 @@ fn governing(
     let is = |command: Command| commands.contains(&command);
     let mut statements = Vec::new();
     let ours = format!("arn:{partition}:iam::{account}:policy{POLICY_PATH}*");
-    if is(Command::Apply) && settings.carried_as == CarriedAs::Managed {
-        statements.push(statement("WritePolicies", &WRITE_POLICIES, &json!(ours)));
-        let mut attach =
-            statement("CarryPolicies", &["iam:AttachGroupPolicy", "iam:DetachGroupPolicy"], &json!(groups));
+    if is(Command::Apply) {
+        let is_managed = settings.carried_as == CarriedAs::Managed;
+        if is_managed {
+            statements.push(statement("WritePolicies", &WRITE_POLICIES, &json!(ours)));
+        }
+        // Copies take the place of what is attached.
+        let actions = ["iam:DetachGroupPolicy", "iam:AttachGroupPolicy"];
+        let actions = if is_managed { &actions[..] } else { &actions[..1] };
+        let mut attach = statement("CarryPolicies", actions, &json!(groups));
         attach["Condition"] = json!({ "ArnLike": { "iam:PolicyARN": ours } });
         statements.push(attach);
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::name::GroupName;
-use crate::roster::{Roster, User};
+use crate::roster::Roster;
 
 /// The part of all users that has to be in a group for it to look like a common one, in percent.
 const COMMON_PERCENT: usize = 80;
@@ -85,13 +85,29 @@ pub fn propose(roster: &Roster) -> Proposal {
 
 fn common(roster: &Roster, members: &BTreeMap<&GroupName, BTreeSet<usize>>) -> Option<Candidate> {
     let all = roster.users.len();
-    let most = members.iter().max_by_key(|(_, users)| users.len())?;
-    let (name, users) = most;
-    if all == 0 || users.len() * 100 < all * COMMON_PERCENT {
+    if all == 0 {
         return None;
     }
-    let why = format!("{} of {all} users are in it", users.len());
-    Some(Candidate { group: (*name).clone(), users: users.len(), exists: true, pattern: None, why })
+    let most = members.iter().max_by_key(|(_, users)| users.len());
+    if let Some((name, users)) = most.filter(|(_, users)| users.len() * 100 >= all * COMMON_PERCENT) {
+        let why = format!("{} of {all} users are in it", users.len());
+        return Some(Candidate {
+            group: (*name).clone(),
+            users: users.len(),
+            exists: true,
+            pattern: None,
+            why,
+        });
+    }
+    let group = GroupName::new("AllUsers");
+    let found = roster.group(&group);
+    Some(Candidate {
+        exists: found.is_some(),
+        group: found.map_or(group, |found| found.name.clone()),
+        users: 0,
+        pattern: None,
+        why: "no group of the account holds most users".to_owned(),
+    })
 }
 
 /// Returns the beginnings of names, up to and with a `-`, `_` or `.`, that enough users share, the most shared first.
@@ -139,13 +155,18 @@ fn rest(
             pattern: None,
             why: format!("{shared} of the {users} users with no such name are in it"),
         },
-        None => Candidate {
-            group: GroupName::new("AllHumanUsers"),
-            users,
-            exists: false,
-            pattern: None,
-            why: format!("{users} users have no such name"),
-        },
+        None => {
+            let names = ["AllHumanUsers", "AllOtherUsers", "AllRemainingUsers"].map(GroupName::new);
+            let group = names.into_iter().find(|name| is_free(name))?;
+            let found = roster.group(&group);
+            Candidate {
+                exists: found.is_some(),
+                group: found.map_or(group, |found| found.name.clone()),
+                users,
+                pattern: None,
+                why: format!("{users} users have no such name"),
+            }
+        }
     })
 }
 
@@ -157,20 +178,16 @@ impl Proposal {
              # `muster config check` looks it over; `muster plan` shows what it comes to.\n\n\
              # On any other account nothing is changed.\naccount = \"{account}\"\n\n"
         );
-        match &self.common {
-            Some(common) => {
-                let _ = writeln!(
-                    text,
-                    "# Every user belongs to it: {}.\ncommon_groups = [{}]",
-                    common.why,
-                    quoted(common.group.as_str())
-                );
-            }
-            None => text.push_str(
-                "# Every user belongs to these. No group of the account looked like one.\ncommon_groups = [\"AllUsers\"]\n",
-            ),
+        if let Some(common) = &self.common {
+            let new = if common.exists { "" } else { " The group is new." };
+            let _ = writeln!(
+                text,
+                "# Every user belongs to it: {}.{new}\ncommon_groups = [{}]\n\
+                 # Put users in it without asking about each.\nforce_common_group = true",
+                common.why,
+                quoted(common.group.as_str())
+            );
         }
-        text.push_str("# Put users in it without asking about each.\nforce_common_group = true\n");
         for category in &self.categories {
             let new = if category.exists { "" } else { " The group is new." };
             let _ = writeln!(
@@ -191,12 +208,6 @@ impl Proposal {
             );
         }
         text
-    }
-
-    /// Returns the users that no pattern sorts, of a roster.
-    pub fn unsorted<'r>(&self, roster: &'r Roster) -> impl Iterator<Item = &'r User> {
-        let groups: Vec<GroupName> = self.categories.iter().map(|category| category.group.clone()).collect();
-        roster.users.iter().filter(move |user| !user.groups.iter().any(|group| groups.contains(group)))
     }
 }
 
@@ -223,7 +234,7 @@ mod tests {
     use super::*;
     use crate::config::{ConfigFile, Format, Overrides, Tool, resolve};
     use crate::name::UserName;
-    use crate::roster::{Group, Policies, ReadBy, SNAPSHOT_VERSION};
+    use crate::roster::{Group, Policies, ReadBy, SNAPSHOT_VERSION, User};
 
     fn roster(groups: &[&str], users: &[(&str, &[&str])]) -> Roster {
         let user = |(name, groups): &(&str, &[&str])| User {
@@ -286,7 +297,6 @@ mod tests {
         let (settings, problems) = resolve(file.as_ref(), Tool::SortUsers, &Overrides::default());
         assert!(problems.is_empty(), "{problems:?}");
         assert_eq!(settings.taxonomy.categories.len(), 3);
-        assert_eq!(found.unsorted(&roster).count(), 4);
     }
 
     #[test]

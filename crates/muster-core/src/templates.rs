@@ -120,12 +120,17 @@ impl OwnTemplate {
         if name.is_empty() || name.len() > 100 || !name.chars().all(good) {
             return Err(wrong(format!("`{name}` cannot be the name of a policy")));
         }
-        if find(name).is_some() || name.starts_with("interim-") {
+        let is_taken = BUILT_IN.iter().any(|built_in| built_in.name.eq_ignore_ascii_case(name));
+        if is_taken || name.to_ascii_lowercase().starts_with("interim-") {
             return Err(wrong(format!("`{name}` is a name of muster's own; call the file something else")));
         }
-        let text = serde_json::from_str(text).map_err(|error| {
+        let text: crate::document::Unambiguous = serde_json::from_str(text).map_err(|error| {
             wrong(format!("it is no JSON ({error}); write \"{{{{name}}}}\" in quotes, also for a list"))
         })?;
+        let text = text.0;
+        if let Some(key) = key_with_hole(&text) {
+            return Err(wrong(format!("`{key}` is a name, and parameters stand in values only")));
+        }
         Ok(Self { file: file.to_owned(), name: name.to_owned(), text })
     }
 
@@ -158,8 +163,22 @@ impl OwnTemplate {
         values.push(("account_id", Value::from(place.account_id.as_str())));
         let mut policy = self.text.clone();
         mark(&mut policy, &place.account_id);
-        fill(&mut policy, &values);
+        if !fill(&mut policy, &values) {
+            let why = "a list stands in the middle of a longer text; it has to be the whole of it".to_owned();
+            return Err(TemplateError::Unreadable { template: self.file.clone(), why });
+        }
         Ok(policy)
+    }
+}
+
+/// Returns a name of a member with a parameter in it.
+fn key_with_hole(value: &Value) -> Option<&str> {
+    match value {
+        Value::Array(items) => items.iter().find_map(key_with_hole),
+        Value::Object(members) => members.iter().find_map(|(key, member)| {
+            if key.contains("{{") { Some(key.as_str()) } else { key_with_hole(member) }
+        }),
+        _ => None,
     }
 }
 
@@ -373,16 +392,27 @@ fn fill(value: &mut Value, values: &[(&str, Value)]) -> bool {
     match value {
         Value::String(text) => {
             let whole = text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
-            if let Some(name) = whole.filter(|name| !name.contains('{')) {
+            if let Some(name) = whole.map(str::trim).filter(|name| !name.contains('{')) {
                 let found = values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
                 return found.map(|found| *value = found).is_some();
             }
-            for (name, found) in values {
-                if let Some(found) = found.as_str() {
-                    *text = text.replace(&format!("{{{{{name}}}}}"), found);
+            let mut filled = String::with_capacity(text.len());
+            let mut rest = text.as_str();
+            while let Some((before, after)) = rest.split_once("{{") {
+                let Some((name, behind)) = after.split_once("}}") else { break };
+                let found = values.iter().find(|(known, _)| *known == name.trim()).map(|(_, value)| value);
+                let Some(found) = found else { return false };
+                filled.push_str(before);
+                match found {
+                    Value::String(found) => filled.push_str(found),
+                    Value::Number(_) | Value::Bool(_) => filled.push_str(&found.to_string()),
+                    _ => return false,
                 }
+                rest = behind;
             }
-            !text.contains("{{")
+            filled.push_str(rest);
+            *text = filled;
+            true
         }
         Value::Array(items) => items.iter_mut().all(|item| fill(item, values)),
         Value::Object(members) => members.values_mut().all(|member| fill(member, values)),

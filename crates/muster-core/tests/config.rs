@@ -127,7 +127,7 @@ user = "^break-glass"
 reason = "for emergencies"
 
 [[exempt]]
-rule = "old-key"
+rule = "old-access-key"
 user = "^legacy-"
 reason = "is replaced this year"
 until = "2026-12-31"

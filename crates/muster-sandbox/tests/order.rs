@@ -52,11 +52,26 @@ fn cases() -> impl Strategy<Value = Case> {
         prop::collection::vec(prop::collection::vec(any::<bool>(), GROUPS.len()), USERS.len()),
         prop::bool::weighted(0.3),
         prop::collection::vec(1..6_usize, NAMES.len()),
-        0..40_usize,
+        (0..40_usize, prop::bool::weighted(0.3)),
     )
-        .prop_map(|(old, new, groups, members, inline, versions, cut)| {
+        .prop_map(|(old, mut new, mut groups, mut members, inline, versions, (cut, is_quiet))| {
+            if is_quiet {
+                // Nobody moves, and one policy changes, or comes and goes.
+                for (name, member) in USERS.iter().zip(&mut members) {
+                    let (a, b) = (name.starts_with('a'), name.starts_with('b'));
+                    *member = vec![true, a, b, member[3]];
+                }
+                for (attached, copies, wanted) in &mut groups {
+                    copies.fill(false);
+                    wanted[1..].clone_from_slice(&attached[1..]);
+                }
+                let (attached, _, wanted) = &mut groups[3];
+                wanted.clone_from(attached);
+                new[1..].fill(None);
+            }
             let new =
                 new.into_iter().zip(&old).map(|(new, old)| new.unwrap_or_else(|| old.clone())).collect();
+            let inline = inline && !is_quiet;
             Case { old, new, groups, members, inline, versions, cut }
         })
 }

@@ -298,6 +298,11 @@ impl Resolver<'_> {
             }
         }
         for (name, given) in &file.policies {
+            if !given.is_object() {
+                let message = format!("what is said of the policy `{}` is no table", name.value);
+                self.problems.push(Problem::error(message).at(name.span.clone()));
+                continue;
+            }
             let checked = templates::find(&name.value).map(|template| template.check(Some(given)));
             if let Some(Err(error)) = checked {
                 self.problems.push(Problem::error(error.to_string()).at(name.span.clone()));
@@ -480,6 +485,33 @@ impl Resolver<'_> {
         }
         if let Some(group) = &file.disabled_group {
             shown_values.push(shown("disabled_group", &group.value, &Origin::File(group.span.clone())));
+        }
+        if let Some(first) = file.common_policies.first() {
+            let names: Vec<&String> = file.common_policies.iter().map(|name| &name.value).collect();
+            shown_values.push(shown("common_policies", names, &Origin::File(first.span.clone())));
+        }
+        if let Some(how) = &file.policies_as {
+            shown_values.push(shown("policies_as", &how.value, &Origin::File(how.span.clone())));
+        }
+        if let Some(max) = &file.max_removals {
+            shown_values.push(shown("max_removals", max.value, &Origin::File(max.span.clone())));
+        }
+        for (name, given) in &file.policies {
+            let value = serde_json::json!({ name.value.as_str(): given });
+            shown_values.push(shown("policy", value, &Origin::File(name.span.clone())));
+        }
+        if let Some(span) = &file.audit.span {
+            let counts =
+                file.audit.counts.iter().map(|(name, number)| ((*name).to_owned(), (*number).into()));
+            let severities = file.audit.severities.iter();
+            let severities =
+                severities.map(|(rule, severity)| (rule.value.clone(), severity.value.clone().into()));
+            let mut value: serde_json::Map<String, serde_json::Value> = counts.collect();
+            let severities: serde_json::Map<String, serde_json::Value> = severities.collect();
+            if !severities.is_empty() {
+                value.insert("severity".to_owned(), severities.into());
+            }
+            shown_values.push(shown("audit", value, &Origin::File(span.clone())));
         }
         if let Some(first) = file.protected.first() {
             let reasons: Vec<&String> = file.protected.iter().map(|entry| &entry.reason).collect();

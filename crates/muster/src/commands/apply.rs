@@ -48,9 +48,15 @@ pub(crate) async fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Cli
     let promise = args.plan.as_deref().map(Promise::read).transpose()?;
     let (config, settings) = govern::settings(context)?;
     let session = context.connect(&config, &settings, !args.dry_run).await?;
+    if let Some(promise) = &promise {
+        promise.check_account(&session.account.id, &session.account.partition)?;
+    }
     let _lock = if args.dry_run { None } else { Some(session.home.lock()?) };
     let roster = govern::read(context, &session, &settings.taxonomy).await?;
     let governing = Governing::new(context, config, settings, roster, &args.decided)?;
+    if let Some(promise) = &promise {
+        promise.check(&governing, &governing.config)?;
+    }
     if args.validate {
         govern::validate(context, &session, &governing.rules).await?;
     }
@@ -62,9 +68,6 @@ pub(crate) async fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Cli
     let caller = session.caller();
     planned.take_care(context, &governing, caller.as_ref().map(muster_core::name::UserName::as_str));
     check_size(args, &governing, &planned.summary)?;
-    if let Some(promise) = &promise {
-        promise.check(&governing, &governing.config)?;
-    }
 
     let (mut outcome, mut record) = (Outcome::default(), None);
     if !args.dry_run && !governing.plan.is_empty() {

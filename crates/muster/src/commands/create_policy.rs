@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use muster_aws::{Applied, ApplyContext, Outcome, Record, Work, apply, roles};
+use muster_core::assess::assess;
 use muster_core::config::{Overrides, Severity, Tool};
-use muster_core::document::{self, MANAGED_CHARS_MAX, is_same};
+use muster_core::document::{
+    self, GROUP_INLINE_CHARS_MAX, MANAGED_CHARS_MAX, POLICIES_PER_GROUP_MAX, USER_INLINE_CHARS_MAX, is_same,
+};
 use muster_core::mutation::Mutation;
 use muster_core::name::{GroupName, UserName};
 use muster_core::plan::Plan;
-use muster_core::roster::Roster;
+use muster_core::roster::{Policies, Roster};
 use muster_core::taxonomy::Taxonomy;
 use muster_core::templates::{OwnTemplate, Place, find};
 use serde::Serialize;
@@ -79,7 +82,7 @@ pub(crate) async fn run(context: &Context, args: &CreatePolicyArgs) -> Result<Ex
         .collect::<Result<_, _>>()?;
     let _lock = if args.dry_run { None } else { Some(session.home.lock()?) };
     let roster = govern::read(context, &session, &Taxonomy::default()).await?;
-    let changes = Box::pin(changes(args, &policies, &roster, &session)).await?;
+    let changes = Box::pin(changes(args, &policies, &settings.taxonomy, &roster, &session)).await?;
 
     let (mut outcome, mut record_path) = (Outcome::default(), None);
     if !args.dry_run && !changes.is_empty() {
@@ -213,6 +216,7 @@ fn write(
 async fn changes(
     args: &CreatePolicyArgs,
     policies: &[NewPolicy],
+    taxonomy: &Taxonomy,
     roster: &Roster,
     session: &Session,
 ) -> Result<Vec<Mutation>, CliError> {
@@ -230,6 +234,7 @@ async fn changes(
         let kind = args.kind.map_or("target", TargetKind::as_str);
         return Err(CliError::usage(format!("the account has no {kind} `{}`", safe(missing))));
     }
+    check_targets(args, policies, taxonomy, roster)?;
     let mut changes = Vec::new();
     for policy in policies {
         let arn =
@@ -256,6 +261,9 @@ async fn changes(
             }
         }
         for target in &args.targets {
+            if !args.managed && inline_of(args.kind, target, roster, &policy.name).is_some() {
+                continue; // it is there, and says the same
+            }
             let (name, document) = (policy.name.clone(), policy.document.clone());
             let (group, user, role) = (GroupName::new(target), UserName::new(target), target.clone());
             let arn = arn.clone();
@@ -270,6 +278,72 @@ async fn changes(
         }
     }
     Ok(changes)
+}
+
+/// Returns the policies that a group or user has. Those of roles are not read.
+fn policies_of<'r>(kind: Option<TargetKind>, target: &str, roster: &'r Roster) -> Option<&'r Policies> {
+    match kind? {
+        TargetKind::Group => roster.group(&GroupName::new(target))?.policies.as_ref(),
+        TargetKind::User => roster.user(&UserName::new(target)).map(|user| &user.policies),
+        TargetKind::Role => None,
+    }
+}
+
+/// Returns the text of an inline policy; IAM ignores the case of its name.
+fn inline_of<'r>(kind: Option<TargetKind>, target: &str, roster: &'r Roster, name: &str) -> Option<&'r str> {
+    let mut inline = policies_of(kind, target, roster)?.inline.iter();
+    inline.find(|policy| policy.name.eq_ignore_ascii_case(name)).map(|policy| policy.document.as_str())
+}
+
+/// Refuses to change protected users, to write over a policy that is there, and what IAM has no room for.
+fn check_targets(
+    args: &CreatePolicyArgs,
+    policies: &[NewPolicy],
+    taxonomy: &Taxonomy,
+    roster: &Roster,
+) -> Result<(), CliError> {
+    for target in &args.targets {
+        let kind = args.kind.map_or("target", TargetKind::as_str);
+        if args.kind == Some(TargetKind::User)
+            && let Some(user) = roster.user(&UserName::new(target))
+            && let Some(position) = assess(taxonomy, user)?.protected
+        {
+            let reason = safe(&taxonomy.protected[position].reason).into_owned();
+            let what = format!("the user `{}` is protected: {reason}", safe(target));
+            return Err(CliError::refused(what, "nothing was changed"));
+        }
+        let Some(held) = policies_of(args.kind, target, roster) else { continue };
+        let new =
+            policies.iter().filter(|policy| inline_of(args.kind, target, roster, &policy.name).is_none());
+        let (room, found, what) = if args.managed {
+            (POLICIES_PER_GROUP_MAX, held.attached.len() + policies.len(), "managed policies")
+        } else {
+            for policy in policies {
+                let there = inline_of(args.kind, target, roster, &policy.name);
+                if there.is_some_and(|document| !is_same(document, &policy.document)) {
+                    let what = format!("the {kind} `{}` has another policy `{}`", safe(target), policy.name);
+                    return Err(CliError::refused(
+                        what,
+                        "take it away first, or call the template something else",
+                    ));
+                }
+            }
+            let is_user = args.kind == Some(TargetKind::User);
+            let most = if is_user { USER_INLINE_CHARS_MAX } else { GROUP_INLINE_CHARS_MAX };
+            let held = held.inline.iter().map(|policy| document::chars(&policy.document)).sum::<usize>();
+            (
+                most,
+                held + new.map(|policy| document::chars(&policy.document)).sum::<usize>(),
+                "characters of inline policies",
+            )
+        };
+        if found > room {
+            let what =
+                format!("the {kind} `{}` would have {found} {what}, and IAM takes {room}", safe(target));
+            return Err(CliError::refused(what, "nothing was changed"));
+        }
+    }
+    Ok(())
 }
 
 fn rows(changes: &[Mutation], outcome: &Outcome) -> Vec<Row> {

@@ -82,13 +82,14 @@ pub(crate) async fn run(context: &Context, args: &RehearseArgs) -> Result<Exit, 
     StateFile::create(&file, &copy(&governing.roster, 1, context.started_ms), context.started_ms)?;
 
     let (failed, after) = Box::pin(carry_out(context, &governing, file.clone())).await?;
+    let now_s = context.started_ms.div_euclid(1000);
     let report = Report {
         account: governing.roster.account.clone(),
         taken_at: governing.roster.taken_at.clone(),
         changes: governing.plan.changes(),
         failed,
-        findings_before: findings(&governing, &governing.roster)?.len(),
-        findings_after: findings(&governing, &after)?,
+        findings_before: findings(&governing, &governing.roster, now_s)?.len(),
+        findings_after: findings(&governing, &after, now_s)?,
         left: left(&governing, &after, args)?,
         effects: effects(args, &users, &governing.roster, &after),
         kept: args.keep.clone(),
@@ -145,7 +146,7 @@ async fn carry_out(
 }
 
 /// Returns what an audit finds of which a roster tells. Passwords and keys are not in a copy.
-fn findings(governing: &Governing, roster: &Roster) -> Result<Vec<Finding>, CliError> {
+fn findings(governing: &Governing, roster: &Roster, now_s: i64) -> Result<Vec<Finding>, CliError> {
     let no = || "a rehearsal copies no credentials".to_owned();
     let evidence = Evidence {
         taxonomy: &governing.settings.taxonomy,
@@ -156,7 +157,7 @@ fn findings(governing: &Governing, roster: &Roster) -> Result<Vec<Finding>, CliE
         credentials: Known::No(no()),
         password_policy: Known::No(no()),
         stray_devices: Known::No(no()),
-        now_s: 0,
+        now_s,
     };
     Ok(audit(&evidence)?.findings)
 }
@@ -209,10 +210,14 @@ fn judged(roster: &Roster, name: &UserName, action: &str, mfa: bool, args: &Rehe
         question
     };
     let decision = decide(documents(user, roster), &question);
-    let boundary = user.boundary.as_ref().and_then(|arn| roster.policy(arn));
-    match (decision, boundary.map(|policy| decide([policy.document.as_str()], &question))) {
-        (Decision::Allowed, None | Some(Decision::Allowed)) => "allowed",
-        (Decision::ExplicitDeny, _) | (_, Some(Decision::ExplicitDeny)) => "denied",
+    let within = user.boundary.as_ref().map(|arn| {
+        // A boundary whose text was not read may allow anything or nothing.
+        roster.policy(arn).map(|policy| decide([policy.document.as_str()], &question))
+    });
+    match (decision, within) {
+        (Decision::ExplicitDeny, _) | (_, Some(Some(Decision::ExplicitDeny))) => "denied",
+        (Decision::Allowed, None | Some(Some(Decision::Allowed))) => "allowed",
+        (Decision::Allowed, Some(None)) => "unknown",
         _ => "not allowed",
     }
 }

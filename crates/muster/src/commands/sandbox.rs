@@ -154,7 +154,7 @@ pub(crate) fn copy(roster: &Roster, seed: u64, now: i64) -> Account {
             name: user.name.to_string(),
             path: user.path.clone(),
             id,
-            created,
+            created: user.created_s.unwrap_or(created),
             tags: tags.map(|tag| Tag { key: tag.key.clone(), value: tag.value.clone() }).collect(),
             groups: user
                 .groups
@@ -170,14 +170,14 @@ pub(crate) fn copy(roster: &Roster, seed: u64, now: i64) -> Account {
         state.users.insert(key(user.name.as_str()), Arc::new(copied));
     }
     for policy in &roster.policies {
-        let path =
-            policy.arn.split_once(":policy").map_or("/", |(_, rest)| &rest[..=rest.rfind('/').unwrap_or(0)]);
+        let path = policy.arn.split_once(":policy").and_then(|(_, rest)| rest.rsplit_once('/'));
+        let path = path.map_or_else(|| "/".to_owned(), |(path, _)| format!("{path}/"));
         let others = policy.others.iter().map(muster_core::roster::PolicyVersion::number);
         let numbers = others.chain([version_number(&policy.version)]);
         let copied = ManagedPolicy {
             arn: policy.arn.clone(),
             name: policy.name.clone(),
-            path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
+            path,
             id: format!("ANPA{:017}", state.policies.len()),
             created,
             description: String::new(),

@@ -190,7 +190,9 @@ fn help_with(error: &muster_core::govern::GovernError) -> String {
                 .to_owned()
         }
         GovernError::InlineTooLong { .. } => {
-            "carry the policies as managed ones: `policies_as = \"managed\"`".to_owned()
+            "carry them as managed ones (`policies_as = \"managed\"`); a policy that allows and denies needs the room while it \
+             changes, so split its template in two"
+                .to_owned()
         }
         GovernError::Unread { .. } => {
             "the caller needs iam:GetAccountAuthorizationDetails; see `muster permissions plan`".to_owned()

@@ -80,15 +80,20 @@ impl Promise {
         Ok(Self(saved))
     }
 
+    /// Refuses a plan for another account before anything is read.
+    pub(crate) fn check_account(&self, account: &str, partition: &str) -> Result<(), CliError> {
+        if (self.0.account.as_str(), self.0.partition.as_str()) == (account, partition) {
+            return Ok(());
+        }
+        Err(CliError::refused(
+            format!("the plan is for the account {}", safe(&self.0.account)),
+            format!("this is the account {}; nothing was changed", safe(account)),
+        ))
+    }
+
     /// Refuses to go on unless the plan of now is the one that was kept, change for change.
     pub(crate) fn check(&self, governing: &Governing, config: &Config) -> Result<(), CliError> {
         let saved = &self.0;
-        if (&saved.account, &saved.partition) != (&governing.roster.account, &governing.roster.partition) {
-            return Err(CliError::refused(
-                format!("the plan is for the account {}", safe(&saved.account)),
-                format!("this is the account {}", safe(&governing.roster.account)),
-            ));
-        }
         let now = governing.plan.mutations();
         if now == saved.changes {
             return Ok(());
@@ -108,7 +113,10 @@ impl Promise {
             lines.push(format!("and {}", count(more, "more difference")));
         }
         let what = if saved.config_hash == config.hash {
-            format!("the account is not what it was when the plan was made ({})", safe(&saved.taken_at))
+            format!(
+                "the account, the templates or the options are not what they were when the plan was made ({})",
+                safe(&saved.taken_at)
+            )
         } else {
             "the config is not the one that the plan was made from".to_owned()
         };

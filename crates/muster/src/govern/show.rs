@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use muster_core::govern::{PolicyChange, is_removal};
-use muster_core::impact::{Denies, denies};
+use muster_core::impact::{Denies, denies, policies_of};
 use muster_core::mutation::Mutation;
+use muster_core::name::{GroupName, UserName};
 use muster_core::plan::Change;
 use muster_core::rules::Rules;
 use muster_core::taxonomy::GroupRole;
@@ -43,6 +44,8 @@ pub(crate) struct GroupRow {
     pub(crate) kind: GroupRole,
     pub(crate) create: bool,
     pub(crate) policies: Vec<PolicyRow>,
+    /// Policies that the group carries before and after, of which those who join should know: they deny.
+    pub(crate) joiners_are_denied_by: Vec<String>,
     pub(crate) add: Vec<String>,
     pub(crate) remove: Vec<String>,
 }
@@ -78,18 +81,26 @@ impl PlanReport {
                 kind,
                 create: plan.members.groups.iter().any(|(group, _)| group == name),
                 policies: policy_rows(policy_changes.get(name), rules),
+                joiners_are_denied_by: Vec::new(),
                 add: Vec::new(),
                 remove: Vec::new(),
             })
             .collect();
         for planned in &plan.members.users {
             for change in &planned.changes {
-                let row = groups.iter_mut().find(|row| row.group == change.group().as_str());
+                let row = groups.iter_mut().find(|row| GroupName::new(&row.group) == *change.group());
                 if let Some(row) = row {
                     let list = if matches!(change, Change::Add(_)) { &mut row.add } else { &mut row.remove };
                     list.push(planned.user.to_string());
                 }
             }
+        }
+        for row in groups.iter_mut().filter(|row| !row.add.is_empty()) {
+            let changing = |name: &String| row.policies.iter().any(|policy| name.ends_with(&policy.policy));
+            let carried = policies_of(&GroupName::new(&row.group), roster).unwrap_or_default();
+            let denying =
+                carried.into_iter().filter(|policy| is_denying(policy.denies)).map(|policy| policy.name);
+            row.joiners_are_denied_by = denying.filter(|name| !changing(name)).collect();
         }
         let changes = plan.mutations();
         let calls = |wanted: fn(&Mutation) -> bool| changes.iter().filter(|change| wanted(change)).count();
@@ -132,6 +143,9 @@ impl PlanReport {
                 let line = format!("+ {}: {}", count(row.add.len(), "user"), names(&row.add, shown));
                 let _ = writeln!(text, "  {}", paint(&line, GOOD));
             }
+            if let Some(line) = row.denied_line() {
+                let _ = writeln!(text, "  {}", paint(&line, CARE));
+            }
             if !row.remove.is_empty() {
                 let line =
                     format!("- {}: {}", count(row.remove.len(), "user"), names(&row.remove, usize::MAX));
@@ -165,6 +179,9 @@ impl PlanReport {
             }
             if !row.add.is_empty() {
                 let line = format!("+ {}: {}", count(row.add.len(), "user"), names(&row.add, usize::MAX));
+                let _ = writeln!(text, "{}", fenced(&line));
+            }
+            if let Some(line) = row.denied_line() {
                 let _ = writeln!(text, "{}", fenced(&line));
             }
             if !row.remove.is_empty() {
@@ -212,20 +229,22 @@ impl PlanReport {
 
     /// Says what deserves a second look before anything is done.
     pub(crate) fn take_care(&self, context: &Context, governing: &Governing, caller: Option<&str>) {
+        let caller = caller.map(UserName::new);
         for row in &self.groups {
-            let is_denying = |denies: Denies| matches!(denies, Denies::Always | Denies::UnderACondition);
-            let arriving: Vec<String> = row
-                .policies
-                .iter()
-                .filter(|policy| {
-                    policy.change != PolicyChange::Remove && policy.denies.is_some_and(is_denying)
-                })
-                .map(|policy| policy.policy.clone())
-                .collect();
-            let is_member = caller.is_some_and(|caller| {
-                let user = governing.roster.user(&muster_core::name::UserName::new(caller));
-                let stays = user.is_some_and(|user| user.groups.iter().any(|g| g.as_str() == row.group));
-                row.add.iter().any(|name| name == caller) || stays && !row.remove.iter().any(|n| n == caller)
+            let arriving = row.policies.iter().filter(|policy| {
+                policy.change != PolicyChange::Remove && policy.denies.is_some_and(is_denying)
+            });
+            let mut arriving: Vec<String> = arriving.map(|policy| policy.policy.clone()).collect();
+            let group = GroupName::new(&row.group);
+            let is_named = |names: &[String]| names.iter().any(|name| caller == Some(UserName::new(name)));
+            let joins = is_named(&row.add);
+            if joins {
+                arriving.extend(row.joiners_are_denied_by.iter().cloned());
+            }
+            let is_member = caller.as_ref().is_some_and(|caller| {
+                let user = governing.roster.user(caller);
+                let stays = user.is_some_and(|user| user.groups.contains(&group)) && !is_named(&row.remove);
+                joins || stays
             });
             if is_member && !arriving.is_empty() {
                 let note = context.terminal.on_err("take care:", CARE);
@@ -239,7 +258,16 @@ impl PlanReport {
     }
 }
 
+fn is_denying(denies: Denies) -> bool {
+    matches!(denies, Denies::Always | Denies::UnderACondition)
+}
+
 impl GroupRow {
+    fn denied_line(&self) -> Option<String> {
+        let names = &self.joiners_are_denied_by;
+        (!names.is_empty()).then(|| format!("! they will live under {}", self::names(names, usize::MAX)))
+    }
+
     fn is_quiet(&self) -> bool {
         !self.create && self.policies.is_empty() && self.add.is_empty() && self.remove.is_empty()
     }
@@ -256,14 +284,16 @@ impl PolicyRow {
             PolicyChange::Add => "+",
             PolicyChange::Update => "~",
             PolicyChange::Remove => "-",
+            PolicyChange::Carry => "=",
         };
-        format!("{sign} policy {}{note}", safe(&self.policy))
+        let how = if self.change == PolicyChange::Carry { " (carried in another way)" } else { note };
+        format!("{sign} policy {}{how}", safe(&self.policy))
     }
 
     fn style(&self) -> anstyle::Style {
         match self.change {
             PolicyChange::Add => GOOD,
-            PolicyChange::Update => CARE,
+            PolicyChange::Update | PolicyChange::Carry => CARE,
             PolicyChange::Remove => BAD,
         }
     }

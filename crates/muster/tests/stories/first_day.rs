@@ -4,27 +4,12 @@ use testkit::{TestEnv, venv, wait_for};
 
 use super::person::code_of;
 use super::screen::Screen;
-use super::{ARTICLE, env};
+use super::{ARTICLE, commands_of, env};
 
 const PAGE: &str = include_str!("../../../../docs/src/first-day.md");
 
 /// What the shell says when it waits for a command.
 const PROMPT: &str = "next>";
-
-/// Returns the commands of the page, in order.
-fn commands() -> Vec<&'static str> {
-    let mut inside = false;
-    let mut commands = Vec::new();
-    for line in PAGE.lines() {
-        match line {
-            "```console" => inside = true,
-            "```" => inside = false,
-            line if inside => commands.push(line.strip_prefix("$ ").expect("every line is a command")),
-            _ => {}
-        }
-    }
-    commands
-}
 
 /// A shell on a terminal, with muster and the AWS CLI where they are found.
 fn shell(env: &TestEnv) -> Screen {
@@ -40,7 +25,7 @@ fn shell(env: &TestEnv) -> Screen {
 fn a_new_persons_first_day_works_as_the_guide_prints_it() {
     let env = env();
     env.write("examples/article.json", ARTICLE);
-    let commands = commands();
+    let commands = commands_of(PAGE);
     assert!(commands.len() >= 15, "{commands:?}");
     let mut screen = shell(&env);
     let prompts = |screen: &Screen| screen.raw().matches(PROMPT).count();

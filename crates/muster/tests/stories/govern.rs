@@ -133,7 +133,8 @@ fn a_saved_plan_is_a_promise_and_not_a_script() {
     // The account moves: then the plan is another one.
     env.write("moved.json", before.replace("\"name\":\"jdoe\"", "\"name\":\"Headless-jdoe\""));
     let moved = env.text_path("moved.json");
-    let ran = run(&env, &moved, &["apply", &file]).exits(1).says("the account is not what it was");
+    let ran =
+        run(&env, &moved, &["apply", &file]).exits(1).says("are not what they were when the plan was made");
     ran.says("now also: AddUserToGroup AllHeadlessUsers for Headless-jdoe");
     // The config does.
     env.write(".aws/muster/default.toml", GOVERNED.replace("12h", "8h"));
@@ -141,7 +142,7 @@ fn a_saved_plan_is_a_promise_and_not_a_script() {
     env.write(".aws/muster/default.toml", GOVERNED);
     // As it was, it is carried out without a question, and once.
     run(&env, &account, &["apply", &file, "--no-input"]).exits(3).prints("changes made");
-    run(&env, &account, &["apply", &file]).exits(1).says("the account is not what it was");
+    run(&env, &account, &["apply", &file]).exits(1).says("are not what they were when the plan was made");
 }
 
 fn sha256(text: &str) -> String {
@@ -466,7 +467,7 @@ fn a_config_is_proposed_from_what_the_account_looks_like() {
     let args = ["init", "--sandbox", &account, "--out", &other];
     env.muster_with(&args, &[], "").exits(2).says("nobody can be asked");
     assert!(!env.path("other.toml").exists());
-    env.muster_with(&args, &[], "n\ny\ny\n").exits(3).says("A category group: AllHeadlessUsers");
+    env.muster_with(&args, &[], "y\nn\ny\ny\n").exits(3).says("A category group: AllHeadlessUsers");
     assert!(!env.read("other.toml").contains("AllHeadlessUsers"), "{}", env.read("other.toml"));
 }
 
@@ -502,4 +503,163 @@ fn policies_are_created_from_templates_as_the_recipes_did() {
     // A built-in one, by its name.
     let args = ["create-policy", "--templates", "enforce-tls", "--managed", "--path", "/muster/"];
     run(&env, &account, &args).exits(0).prints("CreatePolicy /muster/enforce-tls: done");
+}
+
+/// IAM ignores the case of names: another spelling is the same policy.
+#[test]
+fn a_policy_under_another_spelling_is_the_same_policy() {
+    let own = |name: &str, more: &str| config("", &format!("\"{name}.json\""), "", more);
+    for (more, inline) in [("", false), ("policies_as = \"inline\"", true)] {
+        let (env, account) = account_of(&own("Reports", more), &[], &[("h-ann", &[])]);
+        let deny = |action: &str| {
+            format!(
+                r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Deny","Action":"{action}","Resource":"*"}}]}}"#
+            )
+        };
+        env.write(".aws/muster/Reports.json", deny("s3:PutObject"));
+        apply(&env, &account).exits(0);
+        std::fs::remove_file(env.path(".aws/muster/Reports.json")).unwrap();
+        env.write(".aws/muster/reports.json", deny("s3:DeleteObject"));
+        env.write(".aws/muster/default.toml", own("reports", more));
+        apply(&env, &account).exits(0);
+        let now = state(&env);
+        let group = find(&now["groups"], "name", "Humans");
+        let holds = if inline {
+            assert_eq!(group["inline"].as_array().unwrap().len(), 1, "{group}");
+            group["inline"][0]["document"].as_str().unwrap().to_owned()
+        } else {
+            assert_eq!(attached(&env, "Humans"), ["Reports"]);
+            find(&now["policies"], "name", "Reports")["document"].as_str().unwrap().to_owned()
+        };
+        assert!(holds.contains("s3:DeleteObject"), "{holds}");
+        run(&env, &account, &["plan", "--check"]).exits(0);
+    }
+    let (env, account) = account_of(&own("Enforce-MFA", ""), &[], &[]);
+    env.write(".aws/muster/Enforce-MFA.json", "{}");
+    run(&env, &account, &["plan"]).exits(2).says("is a name of muster's own");
+}
+
+/// No hole is left in a policy that goes out, however it is written.
+#[test]
+fn a_template_is_filled_in_whole_or_refused() {
+    let more = "[policy.\"own.json\"]\nbucket = \"reports\"\nnumber = 7\nlist = [\"a\", \"b\"]\n";
+    let (env, account) = account_of(&config("", "\"own.json\"", "", more), &[], &[("h-ann", &[])]);
+    let template = |resource: &str| {
+        env.write(
+            ".aws/muster/own.json",
+            format!(r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Deny","Action":"{{{{list}}}}","Resource":"{resource}"}}]}}"#)
+                .replace("{{list}}", "s3:*")
+                .replace("LIST", "{{list}}"),
+        )
+    };
+    template("arn:aws:s3:::{{ bucket }}-{{number}}/LIST");
+    run(&env, &account, &["plan"]).exits(2).says("has to be the whole of it");
+    env.write(
+        ".aws/muster/own.json",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","NotAction":"s3:*","Resource":"arn:aws:s3:::{{ bucket }}-{{number}}/*","Condition":{"StringEquals":{"aws:x":"{{ list }}"}}}]}"#,
+    );
+    apply(&env, &account).exits(0);
+    let now = state(&env);
+    let document = find(&now["policies"], "name", "own")["document"].as_str().unwrap().to_owned();
+    assert!(document.contains("arn:aws:s3:::reports-7/*") && document.contains(r#"["a","b"]"#), "{document}");
+    for (text, says) in [
+        (r#"{"Version":"2012-10-17","Statement":[],"Statement":[]}"#, "`Statement` is there twice"),
+        (
+            r#"{"Version":"2012-10-17","Statement":[{"Condition":{"{{bucket}}":{}}}]}"#,
+            "parameters stand in values only",
+        ),
+    ] {
+        env.write(".aws/muster/own.json", text);
+        run(&env, &account, &["plan"]).exits(2).says(says);
+    }
+    env.write(".aws/muster/default.toml", config("", "\"own.json\"", "", "[policy]\n\"own.json\" = \"x\""));
+    run(&env, &account, &["plan"]).exits(2).says("is no table");
+}
+
+#[test]
+fn a_group_that_cannot_be_created_stops_what_relies_on_it_at_once() {
+    let (env, account) = governed();
+    let served = Served::new(&env, Some(&account), "deny=CreateGroup");
+    let began = std::time::Instant::now();
+    env.muster_with(&["apply", "--yes"], &served.env(), "").exits(1).prints("could not be created");
+    assert!(began.elapsed().as_secs() < 20, "nobody waits for a group that is not there");
+    assert_eq!(served.mutations(), ["CreateGroup"; 5].map(str::to_owned), "no policy was made");
+}
+
+#[test]
+fn create_policy_writes_over_nothing_and_leaves_the_protected_alone() {
+    let protected = "[[protected]]\nuser = \"break-glass\"\nreason = \"for emergencies\"\n";
+    let (env, account) =
+        account_of(&config("", "", "", protected), &["Humans"], &[("h-ann", &[]), ("break-glass", &[])]);
+    let text = |action: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"{action}","Resource":"*"}}]}}"#
+        )
+    };
+    let file = env.write("extra.json", text("s3:GetObject"));
+    let to = |kind: &str, target: &str| {
+        run(&env, &account, &["create-policy", "--templates", &file, "--type", kind, "--targets", target])
+    };
+    to("user", "break-glass").exits(1).says("is protected: for emergencies");
+    to("user", "h-ann").exits(0).prints("done");
+    to("user", "H-Ann").exits(0).prints("Nothing to do");
+    env.write("extra.json", text("s3:PutObject"));
+    to("user", "h-ann").exits(1).says("has another policy `extra`");
+    let long: Vec<String> = (0..80).map(|n| format!("\"s3:GetObjectSomethingLong{n}\"")).collect();
+    env.write("extra.json", text("s3:*").replace("\"s3:*\"", &format!("[{}]", long.join(","))));
+    to("group", "Humans").exits(0);
+    std::fs::rename(env.path("extra.json"), env.path("more.json")).unwrap();
+    let more = env.text_path("more.json");
+    run(&env, &account, &["create-policy", "--templates", &more, "--type", "user", "--targets", "h-ann"])
+        .exits(1)
+        .says("and IAM takes 2048");
+}
+
+/// A person's "no" counts, and what is written is a config.
+#[test]
+fn a_proposal_is_always_a_config_that_can_be_used() {
+    let env = env();
+    for (number, users) in [(0, 10), (1, 1), (2, 0)] {
+        let account = env.text_path(&format!("{number}.json"));
+        env.muster(&["sandbox", "new", &account, "--users", &users.to_string()]).exits(0);
+        let out = env.text_path(&format!("{number}.toml"));
+        let ran = env.muster(&["init", "--yes", "--sandbox", &account, "--out", &out]);
+        assert!([0, 2, 3].contains(&ran.status), "{}", ran.stderr);
+        if users > 0 {
+            env.muster(&["config", "check", "--config", &out]).exits(0);
+        }
+    }
+    let account = env.text_path("0.json");
+    let out = env.text_path("no.toml");
+    env.muster_with(&["init", "--sandbox", &account, "--out", &out], &[], "n\ny\ny\ny\n");
+    assert!(!env.read("no.toml").contains("common_groups"), "{}", env.read("no.toml"));
+}
+
+/// Access Analyzer is asked on a real account only; what it calls an error stops a run before anything is changed.
+#[test]
+fn access_analyzer_is_asked_where_there_is_one() {
+    let (env, account) = governed();
+    run(&env, &account, &["plan", "--validate"]).exits(2).says("an embedded account has none");
+    let served = Served::new(&env, Some(&account), "");
+    let answer = |kind: &str| {
+        let finding = json!({ "findingType": kind, "issueCode": "EXAMPLE_CODE", "findingDetails": "an example", "learnMoreLink": "https://docs.aws.amazon.com/", "locations": [] });
+        testkit::canned("200 OK", Box::leak(json!({ "findings": [finding] }).to_string().into_boxed_str()))
+    };
+    let ask = |command: &str, kind: &str| {
+        let analyzer = answer(kind);
+        let variables = [
+            ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ENDPOINT_URL_IAM", served.url.as_str()),
+            ("AWS_ENDPOINT_URL_STS", served.url.as_str()),
+            ("AWS_ENDPOINT_URL_ACCESSANALYZER", analyzer.as_str()),
+        ];
+        env.muster_with(&[command, "--yes", "--validate"], &variables, "")
+    };
+    ask("plan", "SUGGESTION")
+        .exits(3)
+        .says("Access Analyzer on the policy enforce-mfa: SUGGESTION EXAMPLE_CODE");
+    ask("apply", "ERROR").exits(1).says("Access Analyzer finds 6 errors in the policies");
+    assert_eq!(served.mutations(), Vec::<String>::new());
 }

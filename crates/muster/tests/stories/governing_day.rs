@@ -4,25 +4,10 @@ use std::fmt::Write as _;
 
 use testkit::{TestEnv, venv};
 
-use super::env;
 use super::govern::GOVERNED;
+use super::{commands_of, env};
 
 const PAGE: &str = include_str!("../../../../docs/src/governing.md");
-
-/// Returns the commands of the page, in order.
-fn commands() -> Vec<&'static str> {
-    let mut inside = false;
-    let mut commands = Vec::new();
-    for line in PAGE.lines() {
-        match line {
-            "```console" => inside = true,
-            "```" => inside = false,
-            line if inside => commands.push(line.strip_prefix("$ ").expect("every line is a command")),
-            _ => {}
-        }
-    }
-    commands
-}
 
 fn script(env: &TestEnv) -> testkit::Ran {
     let muster = env.binary().parent().unwrap().display().to_string();
@@ -30,7 +15,7 @@ fn script(env: &TestEnv) -> testkit::Ran {
     let mut text = format!(
         "export PATH={muster}:{aws}:/usr/bin:/bin AWS_EC2_METADATA_DISABLED=true AWS_PAGER=\nset -m\n"
     );
-    for (number, command) in commands().iter().enumerate() {
+    for (number, command) in commands_of(PAGE).iter().enumerate() {
         let _ = write!(text, "echo '@@ {number}'\n{command}\necho \"@@ status $?\"\n");
     }
     text.push_str("kill %1; wait\n");
@@ -47,7 +32,7 @@ fn script(env: &TestEnv) -> testkit::Ran {
 fn an_account_is_brought_in_order_as_the_guide_prints_it() {
     let env = env();
     env.write("examples/governed.toml", GOVERNED);
-    let commands = commands();
+    let commands = commands_of(PAGE);
     assert!(commands.len() >= 25, "{commands:?}");
     let ran = script(&env);
     let all = format!("{}\n{}", ran.stdout, ran.stderr);

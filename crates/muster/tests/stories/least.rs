@@ -354,7 +354,7 @@ fn the_printed_policies_of_governing_are_enough_and_no_action_in_them_is_too_muc
                     if said.contains(says) && (!says.is_empty() || case.ends.contains(&ran.status)) => {}
                 None if said.contains(action) && (!case.ends.contains(&ran.status) || name == "audit") => {}
                 _ => {
-                    wrong.push(format!("{name} without {action}: {} ({status}, {out}):\n{said}", ran.status))
+                    wrong.push(format!("{name} without {action}: {} ({status}, {out}):\n{said}", ran.status));
                 }
             }
         }

@@ -38,6 +38,21 @@ mod terminal;
 
 use testkit::TestEnv;
 
+/// Returns the commands that a page of the guide prints, in order.
+fn commands_of(page: &'static str) -> Vec<&'static str> {
+    let mut inside = false;
+    let mut commands = Vec::new();
+    for line in page.lines() {
+        match line {
+            "```console" => inside = true,
+            "```" => inside = false,
+            line if inside => commands.push(line.strip_prefix("$ ").expect("every line is a command")),
+            _ => {}
+        }
+    }
+    commands
+}
+
 /// The article's config, byte for byte.
 const ARTICLE: &str = include_str!("../../../../examples/article.json");
 
