@@ -114,6 +114,11 @@ impl Gateway {
         self.clock.ahead_s()
     }
 
+    /// Returns whether calls are signed with the keys of a session, as those of roles and those made with MFA are.
+    pub fn is_session(&self) -> bool {
+        self.is_session.load(Ordering::Relaxed)
+    }
+
     /// Returns how many requests were sent so far, by operation, repetitions included.
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -8,6 +8,7 @@ use crate::cli::{ApplyArgs, Output};
 use crate::context::{Context, Session};
 use crate::error::{CliError, count, count_of, help_with};
 use crate::exit::Exit;
+use crate::govern::effect::locks_out;
 use crate::govern::saved::{Promise, about};
 use crate::govern::show::{PlanReport, Summary};
 use crate::govern::{self, Governing, Undecided};
@@ -68,6 +69,7 @@ pub(crate) async fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, Cli
     let caller = session.caller();
     planned.take_care(context, &governing, caller.as_ref().map(muster_core::name::UserName::as_str));
     check_size(args, &governing, &planned.summary)?;
+    check_caller(&session, &governing, &planned)?;
 
     let (mut outcome, mut record) = (Outcome::default(), None);
     if !args.dry_run && !governing.plan.is_empty() {
@@ -109,6 +111,20 @@ fn check_size(args: &ApplyArgs, governing: &Governing, summary: &Summary) -> Res
         ));
     }
     Ok(())
+}
+
+/// Stops a run that would lock out whoever makes it, half-way.
+fn check_caller(session: &Session, governing: &Governing, planned: &PlanReport) -> Result<(), CliError> {
+    let Some(caller) = session.caller().filter(|_| !session.account.gateway.is_session()) else {
+        return Ok(());
+    };
+    if !locks_out(&governing.roster, &planned.changes, &caller) {
+        return Ok(());
+    }
+    Err(CliError::refused(
+        "this would deny you everything without MFA, and you call without: the run would end half-way, and you be locked out",
+        "make a session with MFA first (`muster enable-mfa`, `muster init-sts-session`); nothing was changed",
+    ))
 }
 
 async fn agreed(context: &Context, changes: usize) -> Result<bool, CliError> {

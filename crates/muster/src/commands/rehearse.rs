@@ -7,9 +7,8 @@ use std::path::PathBuf;
 use muster_aws::{ApplyContext, Record, Work, apply};
 use muster_core::audit::{Evidence, Finding, Known, Severity, audit};
 use muster_core::name::UserName;
-use muster_core::roster::{Policies, Roster, User};
+use muster_core::roster::Roster;
 use muster_sandbox::StateFile;
-use muster_sandbox::engine::{Decision, Question, decide};
 use serde::Serialize;
 
 use super::sandbox::copy;
@@ -17,6 +16,7 @@ use crate::cli::{Output, RehearseArgs};
 use crate::context::{Context, read_snapshot};
 use crate::error::{CliError, count};
 use crate::exit::Exit;
+use crate::govern::effect::{Verdict, effect};
 use crate::govern::saved::about;
 use crate::govern::show::PlanReport;
 use crate::govern::{self, Governing};
@@ -57,8 +57,8 @@ struct Effect {
     user: String,
     action: String,
     mfa: bool,
-    before: &'static str,
-    after: &'static str,
+    before: Verdict,
+    after: Verdict,
 }
 
 pub(crate) async fn run(context: &Context, args: &RehearseArgs) -> Result<Exit, CliError> {
@@ -178,65 +178,12 @@ fn effects(args: &RehearseArgs, users: &[UserName], before: &Roster, after: &Ros
                 user: user.to_string(),
                 action: action.clone(),
                 mfa,
-                before: judged(before, user, action, mfa, args),
-                after: judged(after, user, action, mfa, args),
+                before: effect(before, user, action, mfa, args.source_ip),
+                after: effect(after, user, action, mfa, args.source_ip),
             });
         }
     }
     effects
-}
-
-/// Returns what a roster's policies say to one user about one action.
-fn judged(roster: &Roster, name: &UserName, action: &str, mfa: bool, args: &RehearseArgs) -> &'static str {
-    let Some(user) = roster.user(name) else { return "no such user" };
-    let own = action.starts_with("iam:") && is_about_oneself(action);
-    let arn = format!("arn:{}:iam::{}:user{}{}", roster.partition, roster.account, user.path, user.name);
-    let question = Question::new(action, if own { &arn } else { "*" })
-        .with("aws:username", user.name.as_str())
-        .with("aws:PrincipalArn", &arn)
-        .with("aws:SecureTransport", true)
-        .with("aws:ViaAWSService", false);
-    let question = match &args.source_ip {
-        Some(address) => question.with("aws:SourceIp", address),
-        None => question,
-    };
-    // A long-lived key has neither; a session made with MFA has both.
-    let question = if mfa {
-        question
-            .with("aws:MultiFactorAuthPresent", true)
-            .with("aws:MultiFactorAuthAge", 60)
-            .with("aws:TokenIssueTime", "2026-01-01T00:00:00Z")
-    } else {
-        question
-    };
-    let decision = decide(documents(user, roster), &question);
-    let within = user.boundary.as_ref().map(|arn| {
-        // A boundary whose text was not read may allow anything or nothing.
-        roster.policy(arn).map(|policy| decide([policy.document.as_str()], &question))
-    });
-    match (decision, within) {
-        (Decision::ExplicitDeny, _) | (_, Some(Some(Decision::ExplicitDeny))) => "denied",
-        (Decision::Allowed, None | Some(Some(Decision::Allowed))) => "allowed",
-        (Decision::Allowed, Some(None)) => "unknown",
-        _ => "not allowed",
-    }
-}
-
-fn is_about_oneself(action: &str) -> bool {
-    ["ChangePassword", "AccessKey", "MFADevice", "LoginProfile", "AttachUserPolicy"]
-        .iter()
-        .any(|part| action.contains(part))
-}
-
-fn documents<'r>(user: &'r User, roster: &'r Roster) -> Vec<&'r str> {
-    let of = |policies: &'r Policies| {
-        let attached = policies.attached.iter().filter_map(|arn| roster.policy(arn));
-        let attached = attached.map(|policy| policy.document.as_str());
-        attached.chain(policies.inline.iter().map(|policy| policy.document.as_str())).collect::<Vec<_>>()
-    };
-    let groups = user.groups.iter().filter_map(|group| roster.group(group));
-    let of_groups = groups.filter_map(|group| group.policies.as_ref()).flat_map(of);
-    of(&user.policies).into_iter().chain(of_groups).collect()
 }
 
 impl Report {
@@ -245,7 +192,7 @@ impl Report {
             Output::Json => super::print_json(context, self),
             Output::Csv => {
                 let rows = self.effects.iter().map(|effect| {
-                    let (was, is) = (effect.before.to_owned(), effect.after.to_owned());
+                    let (was, is) = (effect.before.to_string(), effect.after.to_string());
                     vec![effect.user.clone(), effect.action.clone(), effect.mfa.to_string(), was, is]
                 });
                 super::print_csv(context, &["user", "action", "mfa", "before", "after"], rows)
@@ -290,9 +237,9 @@ impl Report {
             }
             let with = if effect.mfa { "with MFA" } else { "without MFA" };
             let change = if effect.before == effect.after {
-                effect.after.to_owned()
+                effect.after.to_string()
             } else {
-                let style = if effect.after == "allowed" { GOOD } else { BAD };
+                let style = if effect.after == Verdict::Allowed { GOOD } else { BAD };
                 context.terminal.on_out(format!("{} -> {}", effect.before, effect.after), style)
             };
             let _ = writeln!(text, "  {:24} {with:12} {change}", safe(&effect.action));

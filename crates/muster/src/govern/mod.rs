@@ -1,5 +1,6 @@
 //! The account as the config wants it: what `plan`, `apply`, `rehearse` and `audit` share.
 
+pub(crate) mod effect;
 pub(crate) mod saved;
 pub(crate) mod show;
 

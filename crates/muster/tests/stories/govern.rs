@@ -419,7 +419,7 @@ fn a_rehearsal_shows_the_end_and_touches_nothing() {
         let found = effects.iter().find(|e| e["action"] == action && e["mfa"] == mfa).unwrap();
         (found["before"].as_str().unwrap().to_owned(), found["after"].as_str().unwrap().to_owned())
     };
-    let (not, denied, allowed) = ("not allowed".to_owned(), "denied".to_owned(), "allowed".to_owned());
+    let (not, denied, allowed) = ("not-allowed".to_owned(), "denied".to_owned(), "allowed".to_owned());
     assert_eq!(effect("iam:CreateAccessKey", true), (not.clone(), allowed));
     assert_eq!(effect("iam:CreateAccessKey", false), (not.clone(), denied.clone()));
     assert_eq!(effect("iam:CreateUser", true), (not.clone(), not.clone()));
@@ -663,4 +663,33 @@ fn access_analyzer_is_asked_where_there_is_one() {
         .says("Access Analyzer on the policy enforce-mfa: SUGGESTION EXAMPLE_CODE");
     ask("apply", "ERROR").exits(1).says("Access Analyzer finds 6 errors in the policies");
     assert_eq!(served.mutations(), Vec::<String>::new());
+}
+
+/// Whoever calls with a long-lived key is not locked out by their own run: without MFA it is refused, with it it goes through.
+#[test]
+fn nobody_locks_themselves_out() {
+    use super::person::{KEY, SECRET, account, code, credentials};
+
+    let env = env();
+    let everything =
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+    env.write("account.json", account(everything).to_string());
+    env.write(".aws/credentials", credentials());
+    env.write(".aws/muster/me.toml", config("\"enforce-mfa\"", "", "", "default_category = \"Humans\""));
+    env.write(".aws/muster/default.toml", config("\"enforce-mfa\"", "", "", "default_category = \"Humans\""));
+    let served = Served::with_options(&env, &env.text_path("account.json"), "", &super::person::STRICT);
+    let with_key = [
+        ("AWS_ENDPOINT_URL", served.url.as_str()),
+        ("AWS_ACCESS_KEY_ID", KEY),
+        ("AWS_SECRET_ACCESS_KEY", SECRET),
+        ("AWS_REGION", "us-east-1"),
+    ];
+    env.muster_with(&["apply", "--yes"], &with_key, "").exits(1).says("you be locked out");
+    assert_eq!(served.mutations(), Vec::<String>::new());
+    let endpoint = [("AWS_ENDPOINT_URL", served.url.as_str())];
+    env.muster_with(&["init-sts-session", "--profile", "me", "--mfa-code", &code(0)], &endpoint, "").exits(0);
+    let ran = env.muster_with(&["apply", "--yes", "--profile", "me"], &endpoint, "");
+    ran.exits(0).says("take care: you are in AllUsers, and will live under enforce-mfa yourself");
+    env.muster_with(&["plan", "--check"], &with_key, "").exits(1).says("AccessDenied");
+    env.muster_with(&["plan", "--check", "--profile", "me"], &endpoint, "").exits(0);
 }
