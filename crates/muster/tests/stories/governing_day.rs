@@ -12,16 +12,16 @@ const PAGE: &str = include_str!("../../../../docs/src/governing.md");
 fn script(env: &TestEnv) -> testkit::Ran {
     let muster = env.binary().parent().unwrap().display().to_string();
     let aws = venv("aws").parent().unwrap().canonicalize().unwrap().display().to_string();
-    let mut text = format!(
-        "export PATH={muster}:{aws}:/usr/bin:/bin AWS_EC2_METADATA_DISABLED=true AWS_PAGER=\nset -m\n"
-    );
+    let mut text =
+        format!("export PATH={muster}:{aws}:/usr/bin:/bin AWS_EC2_METADATA_DISABLED=true AWS_PAGER=\n");
     for (number, command) in commands_of(PAGE).iter().enumerate() {
         let _ = write!(text, "echo '@@ {number}'\n{command}\necho \"@@ status $?\"\n");
     }
-    text.push_str("kill %1; wait\n");
+    text.push_str("kill $!; wait\n");
     let script = env.write("page.sh", text);
-    let mut command = env.command("/bin/bash");
-    command.arg(script).current_dir(env.path("."));
+    // A page that never ends is a failure, not a wait.
+    let mut command = env.command("/usr/bin/timeout");
+    command.args(["120", "/bin/bash"]).arg(script).current_dir(env.path("."));
     testkit::run_command(command)
 }
 
