@@ -178,7 +178,7 @@ impl<'a> Run<'a> {
         let in_place = self.policies(tighten, &mut outcome.policies).await;
         let is_more = !loosen.is_empty() || plan.users.iter().any(|user| !user.changes.is_empty());
         if in_place && is_more && !tighten.is_empty() {
-            self.wait_until_seen(tighten, &mut outcome.policies).await;
+            self.wait_until_seen(tighten).await;
         }
 
         outcome.users = self.users(plan, &lost).await;
@@ -268,7 +268,7 @@ impl<'a> Run<'a> {
     }
 
     /// Waits until reads show what was done: what relies on a denial is not begun before it is there.
-    async fn wait_until_seen(&mut self, calls: &[Mutation], made: &mut [(Mutation, Applied)]) {
+    async fn wait_until_seen(&mut self, calls: &[Mutation]) {
         let first = Instant::now();
         loop {
             match read_groups_and_policies(self.context.gateway, self.context.roster).await {
@@ -282,11 +282,8 @@ impl<'a> Run<'a> {
                     return self.halt(&format!("IAM does not show {what} yet; run again to go on"));
                 }
                 Err(error) => {
-                    self.halt("what was done could not be looked at; run again to go on");
-                    if let Some((_, last)) = made.last_mut() {
-                        *last = Applied::Failed(error);
-                    }
-                    return;
+                    return self
+                        .halt(&format!("what was done could not be looked at: {error}; run again to go on"));
                 }
             }
         }

@@ -43,7 +43,7 @@ pub(crate) async fn create_policy(
 
 /// Makes a text the default version of a policy. Every call makes a version, so one whose answer is lost is looked for.
 pub(crate) async fn create_version(gateway: &Gateway, arn: &str, document: &str) -> Result<(), CallError> {
-    let first = Instant::now();
+    let (first, mut maybe_ours) = (Instant::now(), false);
     loop {
         let created = gateway
             .call("iam", "CreatePolicyVersion", Repeat::LookFirst, || {
@@ -54,13 +54,14 @@ pub(crate) async fn create_version(gateway: &Gateway, arn: &str, document: &str)
         match created {
             Ok(_) => return Ok(()),
             Err(error) if is_lost(gateway, &error, first) => {
+                maybe_ours = true;
                 gateway.wait(LOOK_AGAIN).await;
                 let now = default_version(gateway, arn).await.map_err(CallError::unsure)?;
                 if is_same(&now, document) {
                     return Ok(());
                 }
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(if maybe_ours { error.unsure() } else { error }),
         }
     }
 }

@@ -98,11 +98,6 @@ impl AccountPlan {
     pub fn is_empty(&self) -> bool {
         self.changes() == 0
     }
-
-    /// Returns how many changes take something away: memberships, and policies of groups.
-    pub fn removals(&self) -> usize {
-        self.mutations().iter().filter(|mutation| is_removal(mutation)).count()
-    }
 }
 
 /// Returns whether a change takes a user out of a group, or a policy from it. What a plan itself puts somewhere for a time does
@@ -163,6 +158,7 @@ pub fn policy_changes(
 }
 
 /// The policies of ours that a group carries.
+#[derive(Clone)]
 struct Found {
     /// Name, how, and JSON text.
     policies: Vec<(String, CarriedAs, String)>,
@@ -211,7 +207,7 @@ pub fn arn_of(name: &str, roster: &Roster) -> String {
 }
 
 /// Returns whether two names are one to IAM, which ignores case. Source: IAM User Guide, quotas.
-fn is_name(one: &str, other: &str) -> bool {
+pub fn is_name(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
@@ -385,24 +381,23 @@ impl<'p> Planner<'p> {
     /// Makes a group carry what it is to carry.
     fn group(&mut self, group: &GroupName) {
         let wanted = self.rules.of(group).to_vec();
-        let found = &self.found[group];
-        let now: Vec<(String, CarriedAs, String)> = found.policies.clone();
+        let now = self.found[group].clone();
         for name in &wanted {
             let document = self.rules.policies[name].document.clone();
             match self.rules.carried_as {
-                CarriedAs::Managed if found_in(&now, name, CarriedAs::Managed).is_none() => {
+                CarriedAs::Managed if now.get(name, CarriedAs::Managed).is_none() => {
                     self.attach(group, name, &Said::by(&document));
                 }
                 CarriedAs::Managed => {}
                 CarriedAs::Inline => {
-                    let old = found_in(&now, name, CarriedAs::Inline);
+                    let old = now.get(name, CarriedAs::Inline);
                     if old.is_none_or(|old| !is_same(old, &document)) {
                         self.inline(group, name, old, Some(&document));
                     }
                 }
             }
         }
-        for (name, how, document) in &now {
+        for (name, how, document) in &now.policies {
             if wanted.iter().any(|wanted| is_name(wanted, name)) && *how == self.rules.carried_as {
                 continue;
             }
@@ -527,10 +522,6 @@ impl<'p> Planner<'p> {
         }
         Ok(())
     }
-}
-
-fn found_in<'f>(now: &'f [(String, CarriedAs, String)], name: &str, how: CarriedAs) -> Option<&'f str> {
-    now.iter().find(|(n, h, _)| is_name(n, name) && *h == how).map(|(.., document)| document.as_str())
 }
 
 /// Carries a call out on the policies of a group; returns whether it was about them.

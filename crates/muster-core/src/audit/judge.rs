@@ -8,7 +8,7 @@ use crate::assess::{Standing, assess};
 use crate::config::Exemption;
 use crate::departure::{DENY_DOCUMENT, DENY_POLICY, deny_all_arn};
 use crate::document::is_same;
-use crate::govern::{arn_of, is_ours};
+use crate::govern::{arn_of, is_name, is_ours};
 use crate::pattern::Pattern;
 use crate::roster::{Policies, Roster, User};
 use crate::rules::{CarriedAs, INLINE_PREFIX};
@@ -423,7 +423,8 @@ fn carried<'r>(policies: &'r Policies, name: &str, how: CarriedAs, roster: &'r R
         }
         CarriedAs::Inline => {
             let name = format!("{INLINE_PREFIX}{name}");
-            policies.inline.iter().find(|policy| policy.name == name).map(|policy| policy.document.as_str())
+            let mut inline = policies.inline.iter();
+            inline.find(|policy| is_name(&policy.name, &name)).map(|policy| policy.document.as_str())
         }
     }
 }
@@ -432,7 +433,7 @@ fn carried<'r>(policies: &'r Policies, name: &str, how: CarriedAs, roster: &'r R
 fn foreign<'r>(policies: &'r Policies, wanted: &[String], how: CarriedAs, roster: &Roster) -> Vec<&'r str> {
     let is_wanted = |carried: &str| match how {
         CarriedAs::Managed => wanted.iter().any(|name| arn_of(name, roster) == carried),
-        CarriedAs::Inline => wanted.iter().any(|name| format!("{INLINE_PREFIX}{name}") == carried),
+        CarriedAs::Inline => wanted.iter().any(|name| is_name(&format!("{INLINE_PREFIX}{name}"), carried)),
     };
     let names = policies.attached.iter().chain(policies.inline.iter().map(|policy| &policy.name));
     names.map(String::as_str).filter(|name| !is_wanted(name)).collect()

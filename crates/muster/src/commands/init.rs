@@ -28,6 +28,12 @@ pub(crate) async fn run(context: &Context, args: &InitArgs) -> Result<Exit, CliE
     let session = context.connect(&none, &settings, false).await?;
     let roster = govern::read(context, &session, &settings.taxonomy).await?;
     let proposal = agree(context, propose(&roster)).await?;
+    if proposal.common.is_none() && proposal.categories.is_empty() {
+        return Err(CliError::refused(
+            "there is not one group to put into a config",
+            "no config was written; write one by hand, as the guide shows, and look at it with `muster plan`",
+        ));
+    }
     let date = rfc3339(context.started_ms);
     file.write(&proposal.toml(&roster.account, date.get(..10).unwrap_or_default()))?;
     context.terminal.say(format_args!("Written to {}", path.display()));

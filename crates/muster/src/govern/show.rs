@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use muster_core::govern::{PolicyChange, is_removal};
+use muster_core::govern::{PolicyChange, is_name, is_removal};
 use muster_core::impact::{Denies, denies, policies_of};
 use muster_core::mutation::Mutation;
 use muster_core::name::{GroupName, UserName};
 use muster_core::plan::Change;
-use muster_core::rules::Rules;
+use muster_core::rules::{INLINE_PREFIX, Rules};
 use muster_core::taxonomy::GroupRole;
 use serde::Serialize;
 
@@ -96,7 +96,12 @@ impl PlanReport {
             }
         }
         for row in groups.iter_mut().filter(|row| !row.add.is_empty()) {
-            let changing = |name: &String| row.policies.iter().any(|policy| name.ends_with(&policy.policy));
+            let changing = |name: &String| {
+                let own = name.strip_prefix(INLINE_PREFIX).unwrap_or(name);
+                row.policies
+                    .iter()
+                    .any(|policy| is_name(name, &policy.policy) || is_name(own, &policy.policy))
+            };
             let carried = policies_of(&GroupName::new(&row.group), roster).unwrap_or_default();
             let denying =
                 carried.into_iter().filter(|policy| is_denying(policy.denies)).map(|policy| policy.name);
