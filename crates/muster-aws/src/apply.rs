@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use muster_core::document::is_same;
+use muster_core::govern::is_name;
 use muster_core::mutation::Mutation;
 use muster_core::name::{GroupName, UserName};
 use muster_core::plan::{Change, Plan, UserPlan};
@@ -224,7 +225,7 @@ impl<'a> Run<'a> {
                 Some(stopped) => stopped,
                 None => {
                     let gateway = self.context.gateway;
-                    let state = serde_json::Value::Null;
+                    let state = self.document_before(mutation, made);
                     self.recorded(mutation.clone(), state, async || {
                         self.change_policy(gateway, mutation).await
                     })
@@ -239,6 +240,33 @@ impl<'a> Run<'a> {
             made.push((mutation.clone(), applied));
         }
         in_place
+    }
+
+    /// Returns the text that a call about policies replaces or takes away, for the record: the one that this run put there, or
+    /// else the one that was read.
+    fn document_before(&self, mutation: &Mutation, made: &[(Mutation, Applied)]) -> serde_json::Value {
+        let roster = self.context.roster;
+        let (place, read) = match mutation {
+            Mutation::CreatePolicyVersion { policy, .. } | Mutation::DetachGroupPolicy { policy, .. } => {
+                ((None, policy), roster.policy(policy).map(|policy| &policy.document))
+            }
+            Mutation::PutGroupPolicy { group, policy, .. }
+            | Mutation::DeleteGroupPolicy { group, policy } => {
+                let held = roster.group(group).and_then(|group| group.policies.as_ref());
+                let mut inline = held.into_iter().flat_map(|held| &held.inline);
+                let found = inline.find(|inline| is_name(&inline.name, policy));
+                ((Some(group), policy), found.map(|inline| &inline.document))
+            }
+            _ => return serde_json::Value::Null,
+        };
+        let put = made.iter().rev().filter(|(_, applied)| applied.holds()).find_map(|(call, _)| match call {
+            Mutation::CreatePolicyVersion { policy, document } if (None, policy) == place => Some(document),
+            Mutation::PutGroupPolicy { group, policy, document } if (Some(group), policy) == place => {
+                Some(document)
+            }
+            _ => None,
+        });
+        put.or(read).map_or(serde_json::Value::Null, |document| serde_json::json!({ "document": document }))
     }
 
     /// Makes a call about policies. Each says itself whether twice is once.

@@ -521,7 +521,12 @@ fn a_policy_under_another_spelling_is_the_same_policy() {
         std::fs::remove_file(env.path(".aws/muster/Reports.json")).unwrap();
         env.write(".aws/muster/reports.json", deny("s3:DeleteObject"));
         env.write(".aws/muster/default.toml", own("reports", more));
-        apply(&env, &account).exits(0);
+        let report = run(&env, &account, &["apply", "--yes", "--output", "json"]).exits(0).json();
+        let record = std::fs::read_to_string(report["record"].as_str().unwrap()).unwrap();
+        let lines = record.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let before: Vec<Value> = lines.filter(|line| line["phase"] == "before").collect();
+        assert_eq!(before.len(), 1, "{record}");
+        assert!(before[0]["state"]["document"].as_str().unwrap().contains("s3:PutObject"), "{record}");
         let now = state(&env);
         let group = find(&now["groups"], "name", "Humans");
         let holds = if inline {
